@@ -1,0 +1,23 @@
+# How everything in the tree is compiled. Only a build inside the tree sees these flags.
+set(CMAKE_C_STANDARD 17)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS OFF)
+set(CMAKE_C_VISIBILITY_PRESET hidden)
+set(CMAKE_C_FLAGS_RELEASE "-O2 -g -DNDEBUG") # install strips the debug information
+
+add_library(graft_flags INTERFACE)
+target_compile_options(graft_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes
+  # Where gcc and clang differ by default; the same source shall give the same bits.
+  -ffp-contract=off
+  # Nobody reads errno after sqrt, and setting it keeps loops from being vectorised.
+  -fno-math-errno)
+if(GRAFT_SANITIZE)
+  target_compile_options(graft_flags INTERFACE -fsanitize=${GRAFT_SANITIZE}
+                         -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(graft_flags INTERFACE -fsanitize=${GRAFT_SANITIZE})
+else()
+  # A sanitizer's runtime lives in the executable, so its symbols are undefined in the library.
+  target_link_options(graft_flags INTERFACE -Wl,--no-undefined)
+endif()
+target_link_options(graft_flags INTERFACE -Wl,--as-needed)
