@@ -1,0 +1,16 @@
+/* graft/graft.h: all of graft. */
+#ifndef GRAFT_GRAFT_H
+#define GRAFT_GRAFT_H
+
+#include "graft/autograd.h"
+#include "graft/base.h"
+#include "graft/copy.h"
+#include "graft/data.h"
+#include "graft/dict.h"
+#include "graft/layers.h"
+#include "graft/module.h"
+#include "graft/ops.h"
+#include "graft/optim.h"
+#include "graft/tensor.h"
+
+#endif
