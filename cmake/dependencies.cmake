@@ -1,5 +1,6 @@
 # Finds what the options ask for. Fills GRAFT_DEFINITIONS, GRAFT_DEPENDENCY_INCLUDES and, in step,
-# GRAFT_DEPENDENCY_PATHS (the files found), _NAMES (how an installed graft names them to CMake).
+# GRAFT_DEPENDENCY_PATHS (the files found here) and GRAFT_DEPENDENCY_NAMES (how an installed graft
+# names them to a linker).
 set(GRAFT_DEFINITIONS)
 set(GRAFT_DEPENDENCY_INCLUDES)
 set(GRAFT_DEPENDENCY_PATHS)
@@ -12,46 +13,45 @@ if(GRAFT_ONEDNN AND NOT GRAFT_OPENMP)
           "-DGRAFT_ONEDNN=OFF -DGRAFT_OPENMP=OFF")
 endif()
 
-# graft_need(OPTION what package library [header])
-function(graft_need option what package library)
+# graft_need(OPTION SWITCHES what package library [header]): SWITCHES is what turns it off.
+function(graft_need option switches what package library)
   if(NOT ${option})
     return()
   endif()
   find_library(${option}_LIBRARY NAMES ${library})
-  mark_as_advanced(${option}_LIBRARY)
-  set(found ${${option}_LIBRARY})
+  set(missing)
+  if(NOT ${option}_LIBRARY)
+    set(missing ${library})
+  endif()
   if(ARGN)
     find_path(${option}_INCLUDE NAMES ${ARGN})
-    mark_as_advanced(${option}_INCLUDE)
     if(NOT ${option}_INCLUDE)
-      set(found)
+      list(APPEND missing ${ARGN})
     endif()
+    list(APPEND GRAFT_DEPENDENCY_INCLUDES ${${option}_INCLUDE})
   endif()
-  if(NOT found)
-    message(FATAL_ERROR "${what} was not found. On Debian: apt-get install ${package}. "
-                        "To build without it: -D${option}=OFF")
+  if(missing)
+    list(JOIN missing " and " missing)
+    message(FATAL_ERROR "${what} was not found (${missing}). On Debian: apt-get install ${package}. "
+                        "To build without it: ${switches}")
   endif()
-  set(name ${library})
+  mark_as_advanced(${option}_LIBRARY ${option}_INCLUDE)
+  list(APPEND GRAFT_DEFINITIONS ${option}=1)
+  list(APPEND GRAFT_DEPENDENCY_PATHS ${${option}_LIBRARY})
   if(library MATCHES "[.]so")
-    set(name "-l:${library}")
+    set(library "-l:${library}")
   endif()
-  foreach(list_and_item "DEFINITIONS|${option}=1" "DEPENDENCY_PATHS|${${option}_LIBRARY}"
-                        "DEPENDENCY_NAMES|${name}")
-    string(REPLACE "|" ";" pair "${list_and_item}")
-    list(GET pair 0 list)
-    list(GET pair 1 item)
-    set(GRAFT_${list} ${GRAFT_${list}} "${item}" PARENT_SCOPE)
-  endforeach()
-  if(ARGN)
-    set(GRAFT_DEPENDENCY_INCLUDES ${GRAFT_DEPENDENCY_INCLUDES} ${${option}_INCLUDE} PARENT_SCOPE)
-  endif()
+  list(APPEND GRAFT_DEPENDENCY_NAMES ${library})
+  return(PROPAGATE GRAFT_DEFINITIONS GRAFT_DEPENDENCY_INCLUDES GRAFT_DEPENDENCY_PATHS
+                   GRAFT_DEPENDENCY_NAMES)
 endfunction()
 
-graft_need(GRAFT_ONEDNN "oneDNN" libdnnl-dev dnnl dnnl.h)
+graft_need(GRAFT_ONEDNN "-DGRAFT_ONEDNN=OFF" "oneDNN" libdnnl-dev dnnl dnnl.h)
 # By its full name: libdnnl uses GNU's runtime, and LLVM installs another one as libgomp.so.
-graft_need(GRAFT_OPENMP "The OpenMP runtime libgomp.so.1" libgomp1 libgomp.so.1)
-graft_need(GRAFT_SLEEF "SLEEF" libsleef-dev sleef sleef.h)
-graft_need(GRAFT_DEFLATE "libdeflate" libdeflate-dev deflate libdeflate.h)
+graft_need(GRAFT_OPENMP "-DGRAFT_ONEDNN=OFF -DGRAFT_OPENMP=OFF" "GNU's OpenMP runtime" libgomp1
+           libgomp.so.1)
+graft_need(GRAFT_SLEEF "-DGRAFT_SLEEF=OFF" "SLEEF" libsleef-dev sleef sleef.h)
+graft_need(GRAFT_DEFLATE "-DGRAFT_DEFLATE=OFF" "libdeflate" libdeflate-dev deflate libdeflate.h)
 
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
