@@ -10,7 +10,8 @@
 /* One product: C[m,n] = alpha * op(A)[m,k] op(B)[k,n] + beta * C, all row-major. op is the
  * transpose where trans_a / trans_b say so (A is then stored [k,m], B [n,k]). lda, ldb, ldc: the
  * distance between rows as stored, in elements. beta == 0 never reads C (NaN there is harmless).
- * m, n or k may be 0 (k == 0: C = beta * C). */
+ * alpha always multiplies: unlike BLAS, alpha == 0 does not skip A and B, so that their NaN and
+ * infinities come through as IEEE arithmetic has it. m, n or k may be 0 (k == 0: C = beta * C). */
 typedef struct graft__gemm {
     bool trans_a, trans_b;
     int64_t m, n, k;
