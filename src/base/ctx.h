@@ -1,0 +1,34 @@
+/* The context's insides. */
+#ifndef GRAFT__BASE_CTX_H
+#define GRAFT__BASE_CTX_H
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/object.h"
+#include "base/pool.h"
+#include "base/random.h"
+
+struct graft_ctx {
+    graft__arena arena;
+    graft__error error;
+    graft__random random;
+    graft__pool *pool;
+    int threads;
+
+    /* The scope stack: all scopes' objects in one array; marks are where each scope begins. Slots
+     * of objects that left early are NULL. */
+    graft__object **slots;
+    size_t slot_count, slot_capacity;
+    size_t *marks;
+    size_t mark_count, mark_capacity;
+
+    graft__object kept; /* head of the ring of objects that live until they are freed */
+
+    /* The tape (ops/tape.h): the newest recorded operation, and how many regions forbid recording.
+     */
+    struct graft__node *tape;
+    uint64_t next_sequence;
+    int no_grad;
+};
+
+#endif

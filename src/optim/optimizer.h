@@ -1,0 +1,67 @@
+/* The optimizer's insides: one table of kinds, each with its update. */
+#ifndef GRAFT__OPTIM_OPTIMIZER_H
+#define GRAFT__OPTIM_OPTIMIZER_H
+
+#include "base/object.h"
+#include "graft/optim.h"
+#include "tensor/dict.h"
+#include "tensor/tensor.h"
+
+enum { GRAFT__OPTIM_STATES = 4 }; /* tensors of state per parameter, at most */
+
+/* One parameter and what the optimizer remembers of it. State tensors have the parameter's shape
+ * and dtype and belong to the optimizer; NULL until the first step that needs them. */
+typedef struct graft__optim_param {
+    char *name;
+    graft_tensor *tensor; /* holds a reference */
+    int64_t step;
+    graft_tensor *state[GRAFT__OPTIM_STATES];
+} graft__optim_param;
+
+typedef union graft__optim_options {
+    graft_sgd_options sgd;
+    graft_adam_options adam;
+} graft__optim_options;
+
+typedef struct graft__optim_group {
+    graft__optim_options options;
+    graft__optim_param *param;
+    size_t count, capacity;
+} graft__optim_group;
+
+typedef struct graft__optim_kind {
+    const char *name;                            /* "Adam" */
+    const char *state_name[GRAFT__OPTIM_STATES]; /* "exp_avg", ...; NULL behind the last */
+    bool has_step;                               /* whether "step" is in the state dict */
+    /* GRAFT_OK, or ARGUMENT with an error that names the option. */
+    graft_status (*check)(graft_ctx *g, const graft__optim_options *o);
+    /* Which state tensors a step with these options uses: a bit for each. */
+    unsigned (*states)(const graft__optim_options *o);
+    /* Makes the update; all memory is there, nothing can fail. */
+    void (*update)(graft_ctx *g, const graft__optim_options *o, graft__optim_param *p);
+    /* The group's options to and from its dict. */
+    graft_status (*save)(const graft__optim_options *o, graft_dict *group);
+    graft_status (*load)(graft__optim_options *o, const graft_dict *group);
+} graft__optim_kind;
+
+struct graft_optimizer {
+    graft__object object;
+    const graft__optim_kind *kind;
+    graft__optim_group **group; /* each its own block, so that option pointers stay valid */
+    size_t groups, group_capacity;
+};
+
+extern const graft__optim_kind graft__optim_sgd, graft__optim_adam, graft__optim_adamw;
+
+/* An optimizer without groups, with one reference, the caller's; NULL with the error set. */
+graft_optimizer *graft__optimizer_new(graft_ctx *g, const graft__optim_kind *kind);
+
+/* Appends an empty group; NULL with the error set. */
+graft__optim_group *graft__optimizer_add_group(graft_optimizer *opt,
+                                               const graft__optim_options *options);
+
+/* Appends a parameter without state; NULL with the error set. Takes a reference of tensor. */
+graft__optim_param *graft__optim_group_add(graft_optimizer *opt, graft__optim_group *group,
+                                           const char *name, graft_tensor *tensor);
+
+#endif

@@ -1,0 +1,56 @@
+/* Memory of tensors: buffers, which copies share until one writes, and storages, which views share.
+ */
+#ifndef GRAFT__TENSOR_STORAGE_H
+#define GRAFT__TENSOR_STORAGE_H
+
+#include <stdatomic.h>
+
+#include "base/ctx.h"
+
+/* Bytes. Shared copy-on-write by storages, also of other contexts, so the count is atomic and the
+ * buffer knows by itself how to be freed. */
+typedef struct graft__buffer {
+    _Atomic uint32_t refs;
+    void *data;
+    size_t size;
+    graft_allocator allocator;               /* of this block, header and data in one, */
+    size_t block_size;                       /* of this size */
+    void (*release)(void *user, void *data); /* borrowed memory: whom to tell, or NULL */
+    void *release_user;
+} graft__buffer;
+
+/* What views share: writing through one is seen by all. Belongs to one context. */
+typedef struct graft__storage {
+    uint32_t refs;    /* tensors over it */
+    uint32_t version; /* counts writes, so that the graph notices */
+    graft_ctx *ctx;
+    graft__buffer *buffer;
+} graft__storage;
+
+/* All return NULL with the error set. A new storage's bytes are not zeroed. */
+graft__storage *graft__storage_new(graft_ctx *g, size_t bytes);
+graft__storage *graft__storage_borrow(graft_ctx *g, void *data, size_t bytes,
+                                      void (*release)(void *user, void *data), void *user);
+
+/* A storage of its own over the same buffer: copy-on-write. g may be another context. */
+graft__storage *graft__storage_share(const graft__storage *s, graft_ctx *g);
+
+graft__storage *graft__storage_ref(graft__storage *s);
+void graft__storage_unref(graft__storage *s); /* NULL is ignored */
+
+/* Whether a copy shares the buffer, so that a write must separate first. */
+bool graft__storage_is_shared(const graft__storage *s);
+
+/* Makes the bytes s's own, ready to be written, and counts a write: with the old bytes (keep) or
+ * with any. false, with the error set and nothing changed, if there is no memory. */
+bool graft__storage_separate(graft__storage *s, bool keep);
+
+/* As separate without keep, but the old buffer is handed out to read from, until
+ * graft__buffer_unref; *old is NULL if s was not shared (then read and write in place). For updates
+ * that read each element and write it anew: one pass instead of a copy and a pass. */
+bool graft__storage_renew(graft__storage *s, graft__buffer **old);
+
+/* g: the context whose thread lets go. NULL b is ignored. */
+void graft__buffer_unref(graft_ctx *g, graft__buffer *b);
+
+#endif
