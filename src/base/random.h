@@ -10,7 +10,7 @@
 
 typedef struct graft__random {
     uint32_t state[GRAFT__RANDOM_N];
-    int left;        /* numbers left before the next twist */
+    int left;        /* numbers left before the next twist, plus one */
     int next;        /* index of the next number */
     uint64_t seed;   /* as last set */
     bool has_normal; /* a normal is left over from the last Box-Muller pair */
@@ -21,9 +21,13 @@ void graft__random_seed(graft__random *r, uint64_t seed);
 uint32_t graft__random_u32(graft__random *r);
 uint64_t graft__random_u64(graft__random *r);
 
+/* The next n numbers, as n calls of graft__random_u32 or _u64 would give them. */
+void graft__random_fill_u32(graft__random *r, int64_t n, uint32_t *out);
+void graft__random_fill_u64(graft__random *r, int64_t n, uint64_t *out);
+
 /* n numbers into contiguous memory, as the PyTorch call of that name makes them for a contiguous
  * CPU tensor of n elements: torch.Tensor.uniform_(from, to), normal_(mean, std), bernoulli_(p),
- * random_(from, to) (to is exclusive) and torch.randperm(n). */
+ * random_(from, to) (from < to, to is exclusive) and torch.randperm(n). */
 void graft__random_uniform_f32(graft__random *r, int64_t n, float *out, double from, double to);
 void graft__random_uniform_f64(graft__random *r, int64_t n, double *out, double from, double to);
 void graft__random_normal_f32(graft__random *r, int64_t n, float *out, double mean, double std);
