@@ -3,7 +3,8 @@ set(CMAKE_C_STANDARD 17)
 set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_C_EXTENSIONS OFF)
 set(CMAKE_C_VISIBILITY_PRESET hidden)
-set(CMAKE_C_FLAGS_RELEASE "-O2 -g -DNDEBUG") # install strips the debug information
+# -O3: at -O2 gcc 12 vectorises next to nothing. The debug information is stripped by install.
+set(CMAKE_C_FLAGS_RELEASE "-O3 -g -DNDEBUG")
 
 add_library(graft_flags INTERFACE)
 target_compile_options(graft_flags INTERFACE
