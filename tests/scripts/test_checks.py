@@ -8,6 +8,7 @@ from conftest import ROOT
 
 RIGHT = [
     ("src/kernel/gemm.c", '#include <dnnl.h>\n#include "base/pool.h"\n#include "graft/base.h"\n'),
+    ("src/kernel/array.h", '#include "graft/tensor.h"\n'),
     ("src/kernel/simd.c", "#include <immintrin.h>\n#include <math.h>\n"),
     ("src/ops/matmul.c", '#include "kernel/gemm.h"\n#include "tensor/shape.h"\n'),
     ("src/copy/clone.c", '#include "nn/visit.h"\n#include "optim/adam.h"\n#include "file/zip.h"\n'),
@@ -21,6 +22,8 @@ RIGHT = [
 WRONG = [
     ("src/base/pool.c", '#include "kernel/gemm.h"', "base does not know kernel"),
     ("src/base/pool.c", '#include "graft/tensor.h"', "base does not know tensor"),
+    ("src/kernel/simd.c", '#include "tensor/shape.h"', "kernel does not know tensor"),
+    ("src/kernel/simd.c", '#include "graft/dict.h"', "kernel does not know tensor"),
     ("src/tensor/view.c", "#  include <dnnl.h>", "only kernel may know <dnnl.h>"),
     ("src/tensor/view.c", "#include <oneapi/dnnl/dnnl.h>", "only kernel may know"),
     ("src/ops/exp.c", "#include <sleef.h>", "only kernel may know <sleef.h>"),
