@@ -172,6 +172,9 @@ static void test_midpoints_and_what_is_beside_them(void **state)
 static void test_integers(void **state)
 {
     (void)state;
+    volatile long double one = 1.0L;
+    if (one + LDBL_EPSILON == one)
+        skip(); /* valgrind computes long double in double, which the reference cannot do with */
     for (int k = 0; k < 2; k++) {
         const format *f = formats[k];
         for (int64_t x = -70000; x <= 70000; x++)
