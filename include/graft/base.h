@@ -109,6 +109,9 @@ GRAFT_API graft_status graft_memory_stats(const graft_ctx *g, graft_memory *out)
 /* Gives everything that is cached back to the allocator. */
 GRAFT_API graft_status graft_empty_cache(graft_ctx *g);
 
+/* Frees a text that the library made in this context. NULL is ignored. */
+GRAFT_API void graft_text_free(graft_ctx *g, char *text);
+
 /* The library's version, "MAJOR.MINOR.PATCH". */
 GRAFT_API const char *graft_version(void);
 

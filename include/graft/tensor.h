@@ -230,9 +230,6 @@ GRAFT_API char *graft_tensor_text(const graft_tensor *t);
 /* The same, and a newline, to a stream. */
 GRAFT_API graft_status graft_print(const graft_tensor *t, FILE *stream);
 
-/* Frees a text that the library made in this context. NULL is ignored. */
-GRAFT_API void graft_text_free(graft_ctx *g, char *text);
-
 #ifdef __cplusplus
 }
 #endif

@@ -9,6 +9,7 @@ enum { GRAFT__ALIGN = 64, GRAFT__SIZE_CLASSES = 64 * 8 };
 
 typedef struct graft__free_block {
     struct graft__free_block *next;
+    size_t size;
 } graft__free_block;
 
 typedef struct graft__arena {
@@ -43,10 +44,10 @@ graft_allocator graft__system_allocator(void);
 
 void graft__arena_open(graft__arena *arena, const graft_allocator *allocator, size_t cache_limit);
 void graft__arena_empty(graft__arena *arena);
-/* Arena-level calls, for buffers that outlive their context: see tensor/storage.c. */
 void *graft__arena_alloc(graft__arena *arena, size_t size);
 void graft__arena_free(graft__arena *arena, void *block, size_t size);
-/* The size that the allocator was asked for, for a request of size bytes. */
+
+/* The size that the allocator is asked for, for a request of size bytes; 0 if it is too large. */
 size_t graft__arena_block_size(size_t size);
 
 #endif

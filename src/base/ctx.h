@@ -31,4 +31,10 @@ struct graft_ctx {
     int no_grad;
 };
 
+/* Ends the innermost scope, of which there must be one. */
+void graft__scope_end(graft_ctx *g);
+
+/* Makes room for one more handle on the scope stack; false, with the error set, without memory. */
+bool graft__scope_grow(graft_ctx *g);
+
 #endif

@@ -1,0 +1,135 @@
+#include "tensor/storage.h"
+
+#include "kernel/copy.h"
+
+enum { HEADER = (sizeof(graft__buffer) + GRAFT__ALIGN - 1) / GRAFT__ALIGN * GRAFT__ALIGN };
+
+/* ---- Buffers: header and data in one block ---- */
+
+static graft__buffer *buffer_new(graft_ctx *g, size_t bytes)
+{
+    size_t block = 0;
+    graft__buffer *b = graft__add_size(bytes, HEADER, &block) ? graft__alloc(g, block) : NULL;
+    if (!b) {
+        graft__fail_memory(g, bytes, "tensor");
+        return NULL;
+    }
+    *b = (graft__buffer){
+        .data = (char *)b + HEADER,
+        .size = bytes,
+        .allocator = g->arena.allocator,
+        .block_size = block,
+    };
+    atomic_init(&b->refs, 1);
+    return b;
+}
+
+static bool same_allocator(const graft_allocator *a, const graft_allocator *b)
+{
+    return a->alloc == b->alloc && a->free == b->free && a->user == b->user;
+}
+
+void graft__buffer_unref(graft_ctx *g, graft__buffer *b)
+{
+    if (!b || atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    if (b->release)
+        b->release(b->release_user, b->data);
+    graft_allocator allocator = b->allocator;
+    size_t size = b->block_size;
+    if (same_allocator(&allocator, &g->arena.allocator))
+        graft__free(g, b, size);
+    else
+        allocator.free(allocator.user, b, graft__arena_block_size(size));
+}
+
+/* ---- Storages ---- */
+
+/* A storage over a buffer, whose reference it takes over (also on failure). */
+static graft__storage *storage_over(graft_ctx *g, graft__buffer *b)
+{
+    if (!b)
+        return NULL;
+    graft__storage *s = graft__alloc(g, sizeof *s);
+    if (!s) {
+        graft__fail_memory(g, sizeof *s, "tensor");
+        graft__buffer_unref(g, b);
+        return NULL;
+    }
+    *s = (graft__storage){.refs = 1, .ctx = g, .buffer = b};
+    return s;
+}
+
+graft__storage *graft__storage_new(graft_ctx *g, size_t bytes)
+{
+    return storage_over(g, buffer_new(g, bytes));
+}
+
+graft__storage *graft__storage_borrow(graft_ctx *g, void *data, size_t bytes,
+                                      void (*release)(void *user, void *data), void *user)
+{
+    graft__buffer *b = buffer_new(g, 0);
+    graft__storage *s = storage_over(g, b);
+    if (!s)
+        return NULL;
+    b->data = data;
+    b->size = bytes;
+    b->release = release;
+    b->release_user = user;
+    return s;
+}
+
+graft__storage *graft__storage_share(const graft__storage *s, graft_ctx *g)
+{
+    atomic_fetch_add_explicit(&s->buffer->refs, 1, memory_order_relaxed);
+    return storage_over(g, s->buffer);
+}
+
+graft__storage *graft__storage_ref(graft__storage *s)
+{
+    s->refs++;
+    return s;
+}
+
+void graft__storage_unref(graft__storage *s)
+{
+    if (!s || --s->refs > 0)
+        return;
+    graft__buffer_unref(s->ctx, s->buffer);
+    graft__free(s->ctx, s, sizeof *s);
+}
+
+bool graft__storage_is_shared(const graft__storage *s)
+{
+    /* Acquire: whoever let go of the buffer before has finished reading it. */
+    return atomic_load_explicit(&s->buffer->refs, memory_order_acquire) > 1;
+}
+
+bool graft__storage_separate(graft__storage *s, bool keep)
+{
+    if (graft__storage_is_shared(s)) {
+        graft__buffer *own = buffer_new(s->ctx, s->buffer->size);
+        if (!own)
+            return false;
+        if (keep)
+            graft__copy_bytes(s->ctx->pool, own->data, s->buffer->data, own->size);
+        graft__buffer_unref(s->ctx, s->buffer);
+        s->buffer = own;
+    }
+    s->version++;
+    return true;
+}
+
+bool graft__storage_renew(graft__storage *s, graft__buffer **old)
+{
+    *old = NULL;
+    if (graft__storage_is_shared(s)) {
+        graft__buffer *own = buffer_new(s->ctx, s->buffer->size);
+        if (!own)
+            return false;
+        *old = s->buffer;
+        s->buffer = own;
+    }
+    s->version++;
+    return true;
+}
