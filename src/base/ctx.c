@@ -135,5 +135,5 @@ graft_status graft_empty_cache(graft_ctx *g)
 
 const char *graft_version(void)
 {
-    return "0.1.0";
+    return GRAFT__VERSION;
 }

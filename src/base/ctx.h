@@ -24,11 +24,11 @@ struct graft_ctx {
 
     graft__object kept; /* head of the ring of objects that live until they are freed */
 
-    /* The tape (ops/tape.h): the newest recorded operation, and how many regions forbid recording.
-     */
+    /* The tape (ops/tape.h): the newest recorded operation, how many regions forbid recording, and,
+     * during backward, how many operations hold a gradient and wait for their turn. */
     struct graft__node *tape;
-    uint64_t next_sequence;
     int no_grad;
+    int64_t waiting;
 };
 
 /* Ends the innermost scope, of which there must be one. */
