@@ -1,0 +1,13 @@
+import pytest
+
+try:
+    import graft
+except OSError as error:
+    pytest.exit(f"tests/parity: {error}", returncode=1)
+
+
+@pytest.fixture
+def g():
+    """A context of its own for each test, on one thread."""
+    with graft.Context() as context:
+        yield context
