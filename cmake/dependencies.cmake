@@ -13,6 +13,12 @@ if(GRAFT_ONEDNN AND NOT GRAFT_OPENMP)
           "-DGRAFT_ONEDNN=OFF -DGRAFT_OPENMP=OFF")
 endif()
 
+foreach(option GRAFT_SLEEF GRAFT_DEFLATE)
+  if(${option} STREQUAL AUTO)
+    set(${option} ${GRAFT_ONEDNN}) # beside the cache, so that it follows a later change
+  endif()
+endforeach()
+
 # graft_need(OPTION SWITCHES what package library [header]): SWITCHES is what turns it off.
 function(graft_need option switches what package library)
   if(NOT ${option})
