@@ -1,0 +1,334 @@
+/* The kernels of one type on one kind of processor: what the file that includes this defines
+ *   TYPE, KERNELS and BLOCK (of gemm_kernels.h), TABLE (the table to define), TARGET (an attribute
+ *   for every function, or nothing), ROWS (of a tile, at most 12), LANES (of a vector),
+ *   MASK_ALWAYS (1: a masked load costs no more than another);
+ *   vec, mask, and vec_zero, vec_all, vec_load, vec_store, vec_add, vec_mul, vec_fma (a * b + c),
+ *   vec_sum, vec_first (the mask of the first n lanes, n >= 1), vec_load_first, vec_store_first,
+ *   and transpose_4x4 (four rows, to rows of a given distance). */
+
+#define INLINE static inline __attribute__((always_inline))
+#define COLS (2 * LANES)
+#define K_MAX (GRAFT__GEMM_K_BYTES / (int)sizeof(TYPE))
+
+typedef BLOCK block;
+
+typedef struct tile {
+    int64_t k;
+    const TYPE *l;
+    int64_t l_row, l_step;
+    const TYPE *r;
+    int64_t r_step;
+    TYPE *d;
+    int64_t d_row;
+    TYPE alpha, beta;
+    int last; /* lanes in use of the last vector */
+} tile;
+
+/* The arguments before `t` are constants wherever this is expanded. */
+TARGET INLINE void run_tile(const int rows, const int vectors, const bool by_row, const bool masked,
+                            const tile *t)
+{
+    vec acc[ROWS][2];
+    GRAFT__UNROLL
+    for (int i = 0; i < rows; i++)
+        acc[i][0] = acc[i][1] = vec_zero();
+    const int tail = (vectors - 1) * LANES;
+    const mask last = vec_first(t->last);
+    const TYPE *l = t->l, *r = t->r;
+    const int64_t l_row = by_row ? t->l_row : 1, l_step = by_row ? 1 : t->l_step;
+    for (int64_t p = t->k; p > 0; p--, l += l_step, r += t->r_step) {
+        const vec r1 = masked ? vec_load_first(r + tail, last) : vec_load(r + tail);
+        const vec r0 = vectors > 1 ? vec_load(r) : r1;
+        GRAFT__UNROLL
+        for (int i = 0; i < rows; i++) {
+            const vec left = vec_all(l[i * l_row]);
+            if (vectors > 1)
+                acc[i][0] = vec_fma(left, r0, acc[i][0]);
+            acc[i][1] = vec_fma(left, r1, acc[i][1]);
+        }
+    }
+    const vec alpha = vec_all(t->alpha), beta = vec_all(t->beta);
+    const bool add = t->beta != 0;
+    TYPE *d = t->d;
+    GRAFT__UNROLL
+    for (int i = 0; i < rows; i++, d += t->d_row) {
+        vec x = vec_mul(alpha, acc[i][0]), y = vec_mul(alpha, acc[i][1]);
+        if (vectors > 1)
+            vec_store(d, add ? vec_fma(beta, vec_load(d), x) : x);
+        if (masked)
+            vec_store_first(d + tail, last,
+                            add ? vec_fma(beta, vec_load_first(d + tail, last), y) : y);
+        else
+            vec_store(d + tail, add ? vec_fma(beta, vec_load(d + tail), y) : y);
+    }
+}
+
+#define TILE(rows, vectors, by_row, masked)                                                        \
+    TARGET static __attribute__((noinline)) void tile_##rows##_##vectors##_##by_row##_##masked(    \
+        const tile *t)                                                                             \
+    {                                                                                              \
+        run_tile(rows, vectors, by_row, masked, t);                                                \
+    }
+#define TILES_MASKED(rows, masked)                                                                 \
+    TILE(rows, 1, 0, masked)                                                                       \
+    TILE(rows, 1, 1, masked)                                                                       \
+    TILE(rows, 2, 0, masked)                                                                       \
+    TILE(rows, 2, 1, masked)
+#define NAMES_MASKED(rows, masked)                                                                 \
+    {                                                                                              \
+        {tile_##rows##_1_0_##masked, tile_##rows##_1_1_##masked},                                  \
+        {                                                                                          \
+            tile_##rows##_2_0_##masked, tile_##rows##_2_1_##masked                                 \
+        }                                                                                          \
+    }
+#if MASK_ALWAYS
+#define TILES(rows) TILES_MASKED(rows, 1)
+#define NAMES(rows)                                                                                \
+    {                                                                                              \
+        NAMES_MASKED(rows, 1), NAMES_MASKED(rows, 1)                                               \
+    }
+#else
+#define TILES(rows) TILES_MASKED(rows, 0) TILES_MASKED(rows, 1)
+#define NAMES(rows)                                                                                \
+    {                                                                                              \
+        NAMES_MASKED(rows, 0), NAMES_MASKED(rows, 1)                                               \
+    }
+#endif
+
+TILES(1)
+TILES(2)
+TILES(3) TILES(4) TILES(5) TILES(6)
+#if ROWS > 6
+    TILES(7) TILES(8) TILES(9) TILES(10) TILES(11) TILES(12)
+#endif
+
+        typedef void tile_function(const tile *t);
+
+/* [rows - 1][masked][vectors - 1][by_row] */
+static tile_function *const tiles[ROWS][2][2][2] = {
+    NAMES(1), NAMES(2), NAMES(3), NAMES(4),  NAMES(5),  NAMES(6),
+#if ROWS > 6
+    NAMES(7), NAMES(8), NAMES(9), NAMES(10), NAMES(11), NAMES(12),
+#endif
+};
+
+/* to[j * to_ld + i] = alpha * from[i * COLS + j] + beta * to[j * to_ld + i] */
+TARGET static void add_transposed(int rows, int cols, const TYPE *from, TYPE *to, int64_t to_ld,
+                                  TYPE alpha, TYPE beta)
+{
+    for (int j = 0; j < cols; j++) {
+        TYPE *out = to + j * to_ld;
+        if (beta == 0)
+            for (int i = 0; i < rows; i++)
+                out[i] = alpha * from[i * COLS + j];
+        else
+            for (int i = 0; i < rows; i++)
+                out[i] = alpha * from[i * COLS + j] + beta * out[i];
+    }
+}
+
+/* The tiles of `rows` rows from row `row`, whose part of L is `l`. */
+TARGET static void run_row_of_tiles(const block *b, int64_t row, int rows, const TYPE *l,
+                                    int64_t l_row, int64_t l_step)
+{
+    TYPE out[ROWS * COLS];
+    tile t = {.k = b->k,
+              .l = l,
+              .l_row = l_row,
+              .l_step = l_step,
+              .r = b->r,
+              .r_step = b->r_step,
+              .d = b->d_transposed ? out : b->d + row * b->d_row,
+              .d_row = b->d_transposed ? COLS : b->d_row,
+              .alpha = b->d_transposed ? 1 : b->alpha,
+              .beta = b->d_transposed ? 0 : b->beta,
+              .last = LANES};
+    const int by_row = l_row != 1;
+    for (int64_t left = b->n; left > 0; left -= COLS) {
+        const int cols = left < COLS ? (int)left : COLS;
+        t.last = (cols - 1) % LANES + 1;
+        tiles[rows - 1][t.last < LANES][cols > LANES][by_row](&t);
+        t.r += b->r_panel;
+        if (b->d_transposed)
+            add_transposed(rows, cols, out, b->d + (b->n - left) * b->d_row + row, b->d_row,
+                           b->alpha, b->beta);
+        else
+            t.d += COLS;
+    }
+}
+
+/* Rows of a packed part of L: those of a tile, and what transposing by fours fills. */
+#define TILE_WIDTH ((ROWS + 3) / 4 * 4)
+
+TARGET static void pack_transposed(int64_t rows, int64_t k, const TYPE *from, int64_t ld, TYPE *to,
+                                   int64_t width)
+{
+    for (int64_t i = 0; i < rows; i += 4) {
+        const TYPE *row[4];
+        for (int64_t q = 0; q < 4; q++)
+            row[q] = from + (i + q < rows ? i + q : rows - 1) * ld;
+        int64_t p = 0;
+        for (; p + 4 <= k; p += 4)
+            transpose_4x4(row[0] + p, row[1] + p, row[2] + p, row[3] + p, to + p * width + i,
+                          width);
+        for (; p < k; p++)
+            for (int q = 0; q < 4; q++)
+                to[p * width + i + q] = row[q][p];
+    }
+}
+
+TARGET static void pack_rows(int64_t rows, int64_t k, const TYPE *from, int64_t ld, TYPE *to,
+                             int64_t width)
+{
+    const int last = (int)((rows - 1) % LANES + 1);
+    const mask some = vec_first(last);
+    const int64_t whole = rows - last;
+    for (int64_t p = 0; p < k; p++, from += ld, to += width) {
+        for (int64_t i = 0; i < whole; i += LANES)
+            vec_store(to + i, vec_load(from + i));
+        vec_store(to + whole, vec_load_first(from + whole, some));
+    }
+}
+
+/* Rows of L that many panels use are worth a copy; so are rows that lie a multiple of a page apart,
+ * which a first-level cache cannot hold side by side. */
+static bool worth_packing(const block *b)
+{
+    const int64_t distance = b->l_row == 1 ? b->l_step : b->l_row;
+    return b->n > 3 * COLS || (b->m > 4 && distance * (int64_t)sizeof(TYPE) % 4096 == 0);
+}
+
+TARGET static __attribute__((noinline)) void run_block_packed(const block *b)
+{
+    _Alignas(64) TYPE packed[K_MAX * TILE_WIDTH + COLS];
+    const int64_t count = (b->m + ROWS - 1) / ROWS;
+    for (int64_t i = 0, row = 0; i < count; i++) {
+        const int64_t end = b->m * (i + 1) / count;
+        const TYPE *l = b->l + row * b->l_row;
+        if (b->l_row == 1)
+            pack_rows(end - row, b->k, l, b->l_step, packed, TILE_WIDTH);
+        else
+            pack_transposed(end - row, b->k, l, b->l_row, packed, TILE_WIDTH);
+        run_row_of_tiles(b, row, (int)(end - row), packed, 1, TILE_WIDTH);
+        row = end;
+    }
+}
+
+TARGET static void run_block(const block *b)
+{
+    if (worth_packing(b)) {
+        run_block_packed(b);
+        return;
+    }
+    const int64_t count = (b->m + ROWS - 1) / ROWS;
+    for (int64_t i = 0, row = 0; i < count; i++) {
+        const int64_t end = b->m * (i + 1) / count;
+        run_row_of_tiles(b, row, (int)(end - row), b->l + row * b->l_row, b->l_row, b->l_step);
+        row = end;
+    }
+}
+
+/* y[j] of `rows` (a constant) rows of w. Each sum is made of two, whatever `rows` is. */
+TARGET INLINE void run_dots(const int rows, int64_t k, const TYPE *x, const TYPE *w, int64_t ld,
+                            TYPE *sums)
+{
+    vec acc[4][2];
+    GRAFT__UNROLL
+    for (int i = 0; i < rows; i++)
+        acc[i][0] = acc[i][1] = vec_zero();
+    int64_t p = 0;
+    for (; p + 2 * LANES <= k; p += 2 * LANES) {
+        const vec x0 = vec_load(x + p), x1 = vec_load(x + p + LANES);
+        GRAFT__UNROLL
+        for (int i = 0; i < rows; i++) {
+            acc[i][0] = vec_fma(x0, vec_load(w + i * ld + p), acc[i][0]);
+            acc[i][1] = vec_fma(x1, vec_load(w + i * ld + p + LANES), acc[i][1]);
+        }
+    }
+    for (; p < k; p += LANES) {
+        const mask some = vec_first(k - p < LANES ? (int)(k - p) : LANES);
+        const vec x0 = vec_load_first(x + p, some);
+        GRAFT__UNROLL
+        for (int i = 0; i < rows; i++)
+            acc[i][0] = vec_fma(x0, vec_load_first(w + i * ld + p, some), acc[i][0]);
+    }
+    GRAFT__UNROLL
+    for (int i = 0; i < rows; i++)
+        sums[i] = vec_sum(vec_add(acc[i][0], acc[i][1]));
+}
+
+TARGET static void dots(int64_t n, int64_t k, const TYPE *x, const TYPE *w, int64_t ld, TYPE alpha,
+                        TYPE beta, TYPE *y, int64_t y_step)
+{
+    for (int64_t j = 0; j < n; j += 4, w += 4 * ld) {
+        TYPE found[4];
+        const int rows = n - j < 4 ? (int)(n - j) : 4;
+        switch (rows) {
+        case 1:
+            run_dots(1, k, x, w, ld, found);
+            break;
+        case 2:
+            run_dots(2, k, x, w, ld, found);
+            break;
+        case 3:
+            run_dots(3, k, x, w, ld, found);
+            break;
+        default:
+            run_dots(4, k, x, w, ld, found);
+        }
+        for (int i = 0; i < rows; i++, y += y_step)
+            *y = beta == 0 ? alpha * found[i] : alpha * found[i] + beta * *y;
+    }
+}
+
+/* `vectors` (a constant) vectors of y, the last of them masked. */
+TARGET INLINE void run_sums(const int vectors, int64_t k, const TYPE *x, const TYPE *w, int64_t ld,
+                            mask last, TYPE *sums)
+{
+    vec acc[8];
+    GRAFT__UNROLL
+    for (int v = 0; v < vectors; v++)
+        acc[v] = vec_zero();
+    for (int64_t p = 0; p < k; p++, w += ld) {
+        const vec left = vec_all(x[p]);
+        GRAFT__UNROLL
+        for (int v = 0; v < vectors; v++) {
+            const TYPE *from = w + v * LANES;
+            const vec right = v < vectors - 1 ? vec_load(from) : vec_load_first(from, last);
+            acc[v] = vec_fma(left, right, acc[v]);
+        }
+    }
+    GRAFT__UNROLL
+    for (int v = 0; v < vectors; v++)
+        vec_store(sums + v * LANES, acc[v]);
+}
+
+TARGET static void sums(int64_t n, int64_t k, const TYPE *x, const TYPE *w, int64_t ld, TYPE alpha,
+                        TYPE beta, TYPE *y, int64_t y_step)
+{
+    for (int64_t j = 0; j < n;) {
+        _Alignas(64) TYPE found[8 * LANES];
+        const int64_t left = n - j;
+        int64_t count = left < LANES ? left : LANES;
+        if (left >= 8 * LANES) {
+            count = 8 * LANES;
+            run_sums(8, k, x, w + j, ld, vec_first(LANES), found);
+        } else {
+            run_sums(1, k, x, w + j, ld, vec_first((int)count), found);
+        }
+        for (int64_t i = 0; i < count; i++, y += y_step)
+            *y = beta == 0 ? alpha * found[i] : alpha * found[i] + beta * *y;
+        j += count;
+    }
+}
+
+const KERNELS TABLE = {
+    .rows = ROWS,
+    .cols = COLS,
+    .lanes = LANES,
+    .block = run_block,
+    .pack_transposed = pack_transposed,
+    .pack_rows = pack_rows,
+    .dots = dots,
+    .sums = sums,
+};
