@@ -95,14 +95,14 @@ TARGET INLINE void run_tile(const int rows, const int vectors, const bool by_row
     }
 #endif
 
-TILES(1)
-TILES(2)
-TILES(3) TILES(4) TILES(5) TILES(6)
+// clang-format off
+TILES(1) TILES(2) TILES(3) TILES(4) TILES(5) TILES(6)
 #if ROWS > 6
-    TILES(7) TILES(8) TILES(9) TILES(10) TILES(11) TILES(12)
+TILES(7) TILES(8) TILES(9) TILES(10) TILES(11) TILES(12)
 #endif
+    // clang-format on
 
-        typedef void tile_function(const tile *t);
+    typedef void tile_function(const tile *t);
 
 /* [rows - 1][masked][vectors - 1][by_row] */
 static tile_function *const tiles[ROWS][2][2][2] = {
