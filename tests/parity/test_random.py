@@ -68,10 +68,16 @@ def test_randn(g, size, dtype):
     assert_in_step(g)
 
 
-def test_rand_in_bfloat16(g):
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_16_bits(g, size, dtype):
     seed(g, 5)
-    assert torch.equal(g.torch(g.rand((1000,), torch.bfloat16)),
-                       torch.rand(1000, dtype=torch.bfloat16))
+    assert torch.equal(g.torch(g.rand(size, dtype)), torch.rand(size, dtype=dtype))
+    assert torch.equal(g.torch(g.uniform_(g.zeros(size, dtype), -0.3, 1.1)),
+                       torch.empty(size, dtype=dtype).uniform_(-0.3, 1.1))
+    assert torch.equal(g.torch(g.randn(size, dtype)), torch.randn(size, dtype=dtype))
+    assert torch.equal(g.torch(g.normal_(g.zeros(size, dtype), 0.3, 2.7)),
+                       torch.empty(size, dtype=dtype).normal_(0.3, 2.7))
     assert_in_step(g)
 
 
