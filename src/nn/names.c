@@ -222,6 +222,6 @@ graft_status graft__find_slot(graft_module *m, const char *op, const char *path,
 graft_tensor *graft_get_parameter(graft_module *m, const char *path)
 {
     graft_module *owner;
-    graft__slot *slot;
+    graft__slot *slot = NULL;
     return m && !graft__find_slot(m, "get_parameter", path, &owner, &slot) ? slot->tensor : NULL;
 }
