@@ -18,8 +18,8 @@ void graft__copy_bytes(graft__pool *pool, void *dst, const void *src, size_t n);
 void graft__fill(graft__pool *pool, const graft__array *dst, double value);
 void graft__fill_i64(graft__pool *pool, const graft__array *dst, int64_t value);
 
-/* Element i of start, start + step, ...: start + i * step computed in double, i64 dtypes exactly
- * where start and step are integers. dst has one dimension. */
+/* start, start + step, ...: the numbers of torch.arange on one thread, bit for bit. Integer dtypes
+ * take start and step, which fit an i64, without their fractions. dst has one dimension. */
 void graft__fill_range(const graft__array *dst, double start, double step);
 
 /* One element as a double or an integer. */

@@ -5,6 +5,7 @@
 #ifndef GRAFT__KERNEL_HALF_H
 #define GRAFT__KERNEL_HALF_H
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -82,12 +83,10 @@ static inline uint16_t graft__bf16_from_f32(float x)
 static inline float graft__f32_round_to_odd(double x)
 {
     const float nearest = (float)x;
-    const double error = (double)nearest - x;
-    if (error == 0.0 || x != x || x - x != 0.0) /* exact, NaN, infinite */
-        return nearest;
+    const double back = (double)nearest;
     uint32_t bits = graft__f32_bits(nearest);
-    bits -= (error > 0.0) == (x > 0.0); /* rounded away from zero: back */
-    return graft__f32_of_bits(bits | 1U);
+    bits -= fabs(back) > fabs(x);                  /* rounded away from zero: back */
+    return graft__f32_of_bits(bits | (back != x)); /* of a NaN's payload no half keeps that bit */
 }
 
 /* x as a double that rounds to 24 or fewer bits as x does. */
