@@ -2,6 +2,7 @@
 #ifndef GRAFT__OPS_COMMON_H
 #define GRAFT__OPS_COMMON_H
 
+#include "kernel/elementwise.h"
 #include "ops/tape.h"
 
 /* Readies the n inputs of an operation that computes in f32 and f64. On true all are of one of
@@ -18,6 +19,10 @@ graft_tensor *graft__leave(graft_tensor *y, graft_dtype result);
  * the dimensions that were repeated. */
 graft_status graft__give_summed(graft__node *node, int i, graft_tensor *grad, int ndim,
                                 const int64_t *size);
+
+/* Gives input i, of the shape and dtype of a, the gradient f(a, b, c; s). */
+graft_status graft__give_map(graft__node *node, int i, graft__function f, double s,
+                             const graft__array *a, const graft__array *b, const graft__array *c);
 
 /* f32 or f64: what kernels compute in. */
 static inline bool graft__computes(graft_dtype dtype)
