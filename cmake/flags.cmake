@@ -7,6 +7,8 @@ set(CMAKE_C_VISIBILITY_PRESET hidden)
 set(CMAKE_C_FLAGS_RELEASE "-O3 -g -DNDEBUG")
 
 add_library(graft_flags INTERFACE)
+# The POSIX calls, and the CPU sets and page advice of Linux where it is Linux.
+target_compile_definitions(graft_flags INTERFACE _GNU_SOURCE)
 target_compile_options(graft_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes
   # Where gcc and clang differ by default; the same source shall give the same bits.

@@ -74,7 +74,7 @@ static graft_status fans(const graft_tensor *t, const char *op, double *fan_in, 
 /* He et al. 2015, the bound for leaky ReLU of slope a. */
 graft_status graft_init_kaiming_uniform(graft_tensor *t, double a)
 {
-    double fan_in, fan_out;
+    double fan_in = 0, fan_out = 0;
     const graft_status status = fans(t, "init_kaiming_uniform", &fan_in, &fan_out);
     if (status || t->numel == 0)
         return status;
@@ -86,7 +86,7 @@ graft_status graft_init_kaiming_uniform(graft_tensor *t, double a)
 /* Glorot and Bengio 2010. */
 graft_status graft_init_xavier_uniform(graft_tensor *t, double gain)
 {
-    double fan_in, fan_out;
+    double fan_in = 0, fan_out = 0;
     const graft_status status = fans(t, "init_xavier_uniform", &fan_in, &fan_out);
     if (status || t->numel == 0)
         return status;
