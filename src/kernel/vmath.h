@@ -6,7 +6,7 @@
 
 /* n elements; y may be an input itself, but must not overlap one otherwise. An element's result
  * depends on its inputs only, not on where in the run it lies. Within 1 unit in the last place of
- * the exact value (sigmoid: 2.5). */
+ * the exact value (sigmoid: 2.5; by libm: what libm promises). */
 typedef struct graft__vmath {
     void (*exp_f32)(int64_t n, const float *x, float *y);
     void (*log_f32)(int64_t n, const float *x, float *y);
