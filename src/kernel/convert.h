@@ -1,4 +1,4 @@
-/* Converting runs of elements, for copy.c and fill.c. */
+/* Runs of elements from one dtype to another, for kernels that take any. */
 #ifndef GRAFT__KERNEL_CONVERT_H
 #define GRAFT__KERNEL_CONVERT_H
 
@@ -6,6 +6,10 @@
 
 /* n contiguous elements from one dtype to another (or the same); in and out do not overlap. */
 void graft__convert(int64_t n, const void *in, graft_dtype from, void *out, graft_dtype to);
+
+/* The same for elements that lie `step` bytes apart (copy.c). */
+void graft__load(int64_t n, const void *in, int64_t step, graft_dtype from, void *out,
+                 graft_dtype to);
 
 /* Bytes of one element, for a valid dtype. */
 static inline size_t graft__element_size(graft_dtype dtype)

@@ -12,7 +12,7 @@
 #include "kernel/transpose.h"
 
 enum {
-    BLOCK = 256, /* elements that are gathered, converted and scattered at a time */
+    BLOCK = 256, /* elements between two steps, in a buffer that stays in the first cache */
     PARTS_PER_THREAD = 4
 };
 
@@ -98,7 +98,7 @@ void graft__copy_bytes(graft__pool *pool, void *dst, const void *src, size_t n)
             *(type *)(void *)out = from[i];                                                        \
     } while (0)
 
-/* n elements of `size` bytes, `step` bytes apart, to contiguous memory, and back. */
+/* n elements of `size` bytes, `step` bytes apart, to contiguous memory; scatter: back. */
 static void gather(int64_t n, size_t size, const char *in, int64_t step, void *out)
 {
     switch (size) {
@@ -136,42 +136,51 @@ static void scatter(int64_t n, size_t size, const void *in, char *out, int64_t s
 #undef GATHER
 #undef SCATTER
 
+void graft__load(int64_t n, const void *in, int64_t step, graft_dtype from, void *out,
+                 graft_dtype to)
+{
+    const size_t from_size = graft__element_size(from);
+    if (step == (int64_t)from_size) {
+        graft__convert(n, in, from, out, to);
+        return;
+    }
+    if (from == to) {
+        gather(n, from_size, in, step, out);
+        return;
+    }
+    const char *next = in;
+    char *end = out;
+    uint64_t block[BLOCK];
+    for (int64_t count; n > 0; n -= count) {
+        count = n < BLOCK ? n : BLOCK;
+        gather(count, from_size, next, step, block);
+        graft__convert(count, block, from, end, to);
+        next += count * step;
+        end += (size_t)count * graft__element_size(to);
+    }
+}
+
 typedef struct dtypes {
     graft_dtype to, from;
 } dtypes;
 
-/* The general case, and the case of one dtype and one contiguous side too: what is contiguous
- * skips its buffer. */
 static void copy_loop(int64_t n, char *const *p, const int64_t *step, const void *arg)
 {
     const dtypes *const d = arg;
-    const size_t to_size = graft__element_size(d->to), from_size = graft__element_size(d->from);
-    const bool to_dense = step[0] == (int64_t)to_size, from_dense = step[1] == (int64_t)from_size;
-    if (to_dense && from_dense) {
-        graft__convert(n, p[1], d->from, p[0], d->to);
+    const size_t size = graft__element_size(d->to);
+    if (step[0] == (int64_t)size) {
+        graft__load(n, p[1], step[1], d->from, p[0], d->to);
         return;
     }
     char *out = p[0];
     const char *in = p[1];
-    uint64_t gathered[BLOCK], converted[BLOCK];
-    while (n > 0) {
-        const int64_t count = n < BLOCK ? n : BLOCK;
-        const void *block = in;
-        if (!from_dense) {
-            void *const into = to_dense && d->to == d->from ? (void *)out : gathered;
-            gather(count, from_size, in, step[1], into);
-            block = into;
-        }
-        if (d->to != d->from) {
-            void *const into = to_dense ? (void *)out : converted;
-            graft__convert(count, block, d->from, into, d->to);
-            block = into;
-        }
-        if (!to_dense)
-            scatter(count, to_size, block, out, step[0]);
+    uint64_t block[BLOCK];
+    for (int64_t count; n > 0; n -= count) {
+        count = n < BLOCK ? n : BLOCK;
+        graft__load(count, in, step[1], d->from, block, d->to);
+        scatter(count, size, block, out, step[0]);
         out += count * step[0];
         in += count * step[1];
-        n -= count;
     }
 }
 

@@ -59,20 +59,17 @@ graft_tensor *graft__tensor_over(graft__storage *s, graft_dtype dtype, int ndim,
     return t;
 }
 
-graft_tensor *graft__tensor_new(graft_ctx *g, const char *op, int ndim, const int64_t *size,
-                                graft_dtype dtype)
+int64_t graft__check_new(graft_ctx *g, const char *op, int ndim, const int64_t *size,
+                         graft_dtype dtype)
 {
-    if (!g)
-        return NULL;
     if (ndim < 0 || ndim > GRAFT_MAX_DIMS) {
         graft__fail(g, GRAFT_ERR_SHAPE, "%s: %d dimensions: expected 0 to %d", op, ndim,
                     GRAFT_MAX_DIMS);
-        return NULL;
+        return -1;
     }
-    size_t width = graft_dtype_size(dtype);
-    if (width == 0) {
+    if (graft_dtype_size(dtype) == 0) {
         graft__fail(g, GRAFT_ERR_DTYPE, "%s: %d is no dtype", op, (int)dtype);
-        return NULL;
+        return -1;
     }
     int64_t numel = graft__shape_numel(ndim, size);
     if (numel < 0) {
@@ -81,10 +78,18 @@ graft_tensor *graft__tensor_new(graft_ctx *g, const char *op, int ndim, const in
                     "%s: shape %s: expected sizes of 0 or more whose bytes fit "
                     "the address space",
                     op, graft__shape_text(ndim, size, text));
-        return NULL;
     }
-    return graft__tensor_over(graft__storage_new(g, (size_t)numel * width), dtype, ndim, size, NULL,
-                              0);
+    return numel;
+}
+
+graft_tensor *graft__tensor_new(graft_ctx *g, const char *op, int ndim, const int64_t *size,
+                                graft_dtype dtype)
+{
+    int64_t numel = g ? graft__check_new(g, op, ndim, size, dtype) : -1;
+    if (numel < 0)
+        return NULL;
+    size_t bytes = (size_t)numel * graft_dtype_size(dtype);
+    return graft__tensor_over(graft__storage_new(g, bytes), dtype, ndim, size, NULL, 0);
 }
 
 graft_tensor *graft__tensor_like(const graft_tensor *t, graft_dtype dtype)

@@ -34,6 +34,11 @@ struct graft_tensor {
 graft_tensor *graft__tensor_new(graft_ctx *g, const char *op, int ndim, const int64_t *size,
                                 graft_dtype dtype);
 
+/* The number of elements of a tensor to be made; -1 with the error set if it cannot be: the checks
+ * of graft__tensor_new alone. */
+int64_t graft__check_new(graft_ctx *g, const char *op, int ndim, const int64_t *size,
+                         graft_dtype dtype);
+
 /* A contiguous tensor with t's shape and the dtype, not initialised. */
 graft_tensor *graft__tensor_like(const graft_tensor *t, graft_dtype dtype);
 
