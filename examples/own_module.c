@@ -49,6 +49,10 @@ static graft_module *scaled_new(graft_ctx *g, int64_t features, double offset, c
     graft_buffer(&m->base, "calls", &m->calls, graft_zeros(g, graft_shape0(), GRAFT_F32), true);
     m->offset = offset;
     m->label = strdup(label);
+    if (!m->label) {
+        graft_module_free(&m->base);
+        return NULL;
+    }
     return &m->base;
 }
 
@@ -56,10 +60,14 @@ int main(void)
 {
     graft_ctx *g = graft_open(NULL);
     graft_module *a = scaled_new(g, 3, 0.5, "first");
+    if (!a)
+        return 1;
     graft_tensor *x = graft_ones(g, graft_shape2(2, 3), GRAFT_F32);
     graft_forward(a, x);
 
     graft_module *b = graft_clone(a, NULL, NULL);
+    if (!b)
+        return 1;
     scaled *sa = (scaled *)a, *sb = (scaled *)b;
     graft_no_grad_begin(g);
     graft_fill_(sb->scale, 2); /* through the field: it holds the copy's parameter */
