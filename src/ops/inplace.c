@@ -3,6 +3,7 @@
 
 #include "graft/ops.h"
 #include "kernel/copy.h"
+#include "kernel/random_fill.h"
 #include "ops/common.h"
 
 /* ---- What may be changed ---- */
@@ -292,31 +293,6 @@ graft_tensor *graft_zero_(graft_tensor *t)
     return t;
 }
 
-typedef enum distribution { UNIFORM, NORMAL } distribution;
-
-/* PyTorch's numbers for a contiguous tensor of f32 or f64; others get the f32 ones, converted. */
-static graft_tensor *fill_random(graft_tensor *t, distribution d, double a, double b)
-{
-    graft_ctx *g = t->object.ctx;
-    graft_tensor *work = t;
-    if (!t->contiguous || !graft__computes(t->dtype))
-        work = graft__result(graft__tensor_like(t, t->dtype == GRAFT_F64 ? GRAFT_F64 : GRAFT_F32));
-    graft__array dst;
-    if (!work || !graft__overwrite(work, &dst))
-        return NULL;
-    graft__random *r = &g->random;
-    const bool f64 = work->dtype == GRAFT_F64;
-    if (d == UNIFORM && f64)
-        graft__random_uniform_f64(r, t->numel, dst.data, a, b);
-    else if (d == UNIFORM)
-        graft__random_uniform_f32(r, t->numel, dst.data, a, b);
-    else if (f64)
-        graft__random_normal_f64(r, t->numel, dst.data, a, b);
-    else
-        graft__random_normal_f32(r, t->numel, dst.data, a, b);
-    return work == t || graft__tensor_assign(t, work) == GRAFT_OK ? t : NULL;
-}
-
 graft_tensor *graft_uniform_(graft_tensor *t, double from, double to)
 {
     if (!t || !floating("uniform_", t))
@@ -326,7 +302,11 @@ graft_tensor *graft_uniform_(graft_tensor *t, double from, double to)
                     "uniform_: from %g to %g: expected finite bounds in this order", from, to);
         return NULL;
     }
-    return renew("uniform_", t) ? fill_random(t, UNIFORM, from, to) : NULL;
+    graft__array dst;
+    if (!renew("uniform_", t) || !graft__overwrite(t, &dst))
+        return NULL;
+    graft__fill_uniform(&t->object.ctx->random, &dst, from, to);
+    return t;
 }
 
 graft_tensor *graft_normal_(graft_tensor *t, double mean, double std)
@@ -337,5 +317,9 @@ graft_tensor *graft_normal_(graft_tensor *t, double mean, double std)
         graft__fail(t->object.ctx, GRAFT_ERR_ARGUMENT, "normal_: std %g: expected 0 or more", std);
         return NULL;
     }
-    return renew("normal_", t) ? fill_random(t, NORMAL, mean, std) : NULL;
+    graft__array dst;
+    if (!renew("normal_", t) || !graft__overwrite(t, &dst))
+        return NULL;
+    graft__fill_normal(&t->object.ctx->random, &dst, mean, std);
+    return t;
 }
