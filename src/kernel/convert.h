@@ -8,8 +8,8 @@
 void graft__convert(int64_t n, const void *in, graft_dtype from, void *out, graft_dtype to);
 
 /* The same for elements that lie `step` bytes apart (copy.c). */
-void graft__load(int64_t n, const void *in, int64_t step, graft_dtype from, void *out,
-                 graft_dtype to);
+void graft__convert_steps(int64_t n, const void *in, int64_t step, graft_dtype from, void *out,
+                          graft_dtype to);
 
 /* Bytes of one element, for a valid dtype. */
 static inline size_t graft__element_size(graft_dtype dtype)

@@ -136,8 +136,8 @@ static void scatter(int64_t n, size_t size, const void *in, char *out, int64_t s
 #undef GATHER
 #undef SCATTER
 
-void graft__load(int64_t n, const void *in, int64_t step, graft_dtype from, void *out,
-                 graft_dtype to)
+void graft__convert_steps(int64_t n, const void *in, int64_t step, graft_dtype from, void *out,
+                          graft_dtype to)
 {
     const size_t from_size = graft__element_size(from);
     if (step == (int64_t)from_size) {
@@ -169,7 +169,7 @@ static void copy_loop(int64_t n, char *const *p, const int64_t *step, const void
     const dtypes *const d = arg;
     const size_t size = graft__element_size(d->to);
     if (step[0] == (int64_t)size) {
-        graft__load(n, p[1], step[1], d->from, p[0], d->to);
+        graft__convert_steps(n, p[1], step[1], d->from, p[0], d->to);
         return;
     }
     char *out = p[0];
@@ -177,7 +177,7 @@ static void copy_loop(int64_t n, char *const *p, const int64_t *step, const void
     uint64_t block[BLOCK];
     for (int64_t count; n > 0; n -= count) {
         count = n < BLOCK ? n : BLOCK;
-        graft__load(count, in, step[1], d->from, block, d->to);
+        graft__convert_steps(count, in, step[1], d->from, block, d->to);
         scatter(count, size, block, out, step[0]);
         out += count * step[0];
         in += count * step[1];

@@ -78,11 +78,11 @@ static void load(const test_job *job, int64_t n, const char *in, int64_t step, g
                  void *out)
 {
     if (job->common == job->as) {
-        graft__load(n, in, step, from, out, job->as);
+        graft__convert_steps(n, in, step, from, out, job->as);
         return;
     }
     uint64_t block[BLOCK];
-    graft__load(n, in, step, from, block, job->common);
+    graft__convert_steps(n, in, step, from, block, job->common);
     graft__convert(n, block, job->common, out, job->as);
 }
 
