@@ -129,12 +129,17 @@ def test_normal_(g, size, dtype, mean, std):
 
 
 @pytest.mark.parametrize("fill", ["uniform_", "normal_"])
-def test_into_a_transposed_tensor(g, fill):
+@pytest.mark.parametrize("dtype", [*FLOATS, torch.bfloat16])
+@pytest.mark.parametrize("layout", [
+    lambda x: x.transpose(0, 2), lambda x: x.permute(1, 0, 2), lambda x: x[1:, 2:4],
+    lambda x: x[:, :, 2].t(), lambda x: x[:1].transpose(1, 2), lambda x: x[:1, :2].transpose(1, 2)],
+    ids=["transposed", "permuted", "narrowed", "selected", "one matrix", "few"])
+def test_layouts(g, fill, dtype, layout):
     """PyTorch draws in the order of memory, and normals one by one."""
     seed(g, 11)
-    want = getattr(torch.zeros(5, 8).t(), fill)(1, 2)
-    got = getattr(g, fill)(g.transpose(g.zeros((5, 8), torch.float32), 0, 1), 1, 2)
-    assert_close(g.torch(got), want.contiguous(), 1e-6, 1e-6)
+    x = layout(torch.zeros(4, 5, 6, dtype=dtype))
+    got = g.torch(getattr(g, fill)(g.tensor(x), 1, 2))
+    assert_close(got, getattr(x, fill)(1, 2), **NORMALS.get(dtype, {}))
     assert_in_step(g)
 
 
