@@ -27,13 +27,14 @@ graft_tensor *graft_tensor_clone(graft_tensor *t, graft_ctx *into)
         return NULL;
     }
     graft_tensor *copy = graft__tensor_snapshot(t, into ? into : t->object.ctx);
-    if (!copy)
-        return NULL;
-    copy->requires_grad = t->requires_grad;
-    if (!clone_gradient(t, copy)) {
-        graft__tensor_unref(copy);
-        return NULL;
+    if (copy && clone_gradient(t, copy)) {
+        copy->requires_grad = t->requires_grad;
+        graft__own_by_context(&copy->object);
+        return copy;
     }
-    graft__own_by_context(&copy->object);
-    return copy;
+    graft__tensor_unref(copy);
+    /* Where the two contexts differ, the source's must know too that it failed. */
+    graft__fail(t->object.ctx, GRAFT_ERR_MEMORY,
+                "tensor_clone: out of memory in the copy's context");
+    return NULL;
 }
