@@ -19,6 +19,8 @@ if(TARGET graft_cli)
   set_target_properties(graft_cli PROPERTIES INSTALL_RPATH "$ORIGIN/${path}")
   install(TARGETS graft_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
+# Where the installed command finds the images of its demo.
+install(DIRECTORY data/fashion-mnist DESTINATION ${CMAKE_INSTALL_DATADIR}/graft)
 install(DIRECTORY include/graft DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
         FILES_MATCHING PATTERN "*.h")
 
