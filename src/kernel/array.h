@@ -12,4 +12,14 @@ typedef struct graft__array {
     int64_t stride[GRAFT_MAX_DIMS]; /* in elements; 0 repeats */
 } graft__array;
 
+/* graft_dtype_size of a dtype that is one, without a call. */
+static inline size_t graft__width(graft_dtype dtype)
+{
+    static const unsigned char width[] = {
+        [GRAFT_F32] = 4, [GRAFT_F64] = 8, [GRAFT_F16] = 2, [GRAFT_BF16] = 2, [GRAFT_I64] = 8,
+        [GRAFT_I32] = 4, [GRAFT_I16] = 2, [GRAFT_I8] = 1,  [GRAFT_U8] = 1,   [GRAFT_BOOL] = 1,
+    };
+    return width[dtype];
+}
+
 #endif

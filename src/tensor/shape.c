@@ -42,7 +42,7 @@ graft_shape graft_shape_of(int ndim, const int64_t *sizes)
 bool graft__covers_storage(const graft_tensor *t)
 {
     return t->contiguous && t->offset == 0 &&
-           (size_t)t->numel * graft_dtype_size(t->dtype) == t->storage->buffer->size;
+           (size_t)t->numel * graft__width(t->dtype) == t->storage->buffer->size;
 }
 
 bool graft__same_shape(const graft_tensor *a, const graft_tensor *b)

@@ -94,7 +94,7 @@ graft_tensor *graft__tensor_new(graft_ctx *g, const char *op, int ndim, const in
 
 graft_tensor *graft__tensor_like(const graft_tensor *t, graft_dtype dtype)
 {
-    size_t bytes = (size_t)t->numel * graft_dtype_size(dtype);
+    size_t bytes = (size_t)t->numel * graft__width(dtype);
     return graft__tensor_over(graft__storage_new(t->object.ctx, bytes), dtype, t->ndim, t->size,
                               NULL, 0);
 }
@@ -158,32 +158,37 @@ graft_status graft_tensor_free(graft_tensor *t)
 
 /* ---- Elements ---- */
 
-static graft__array array_of(const graft_tensor *t)
+/* Fills only what ndim says is there: small operations feel the rest. */
+static void array_of(const graft_tensor *t, graft__array *a)
 {
-    graft__array a = {.dtype = t->dtype, .ndim = t->ndim};
-    a.data = (char *)t->storage->buffer->data + (size_t)t->offset * graft_dtype_size(t->dtype);
+    a->data = (char *)t->storage->buffer->data + t->offset * (int64_t)graft__width(t->dtype);
+    a->dtype = t->dtype;
+    a->ndim = t->ndim;
     for (int i = 0; i < t->ndim; i++) {
-        a.size[i] = t->size[i];
-        a.stride[i] = t->stride[i];
+        a->size[i] = t->size[i];
+        a->stride[i] = t->stride[i];
     }
-    return a;
 }
 
 graft__array graft__read(const graft_tensor *t)
 {
-    return array_of(t);
+    graft__array a;
+    array_of(t, &a);
+    return a;
 }
 
 graft__array graft__fresh(graft_tensor *t)
 {
-    return array_of(t);
+    graft__array a;
+    array_of(t, &a);
+    return a;
 }
 
 bool graft__write(graft_tensor *t, graft__array *out)
 {
     if (!graft__storage_separate(t->storage, true))
         return false;
-    *out = array_of(t);
+    array_of(t, out);
     return true;
 }
 
@@ -191,7 +196,7 @@ bool graft__overwrite(graft_tensor *t, graft__array *out)
 {
     if (!graft__storage_separate(t->storage, !graft__covers_storage(t)))
         return false;
-    *out = array_of(t);
+    array_of(t, out);
     return true;
 }
 
