@@ -1,0 +1,185 @@
+#include <math.h>
+
+#include "kernel/copy.h"
+#include "kernel/iterate.h"
+#include "kernel/reduce.h"
+#include "kernel/reduce_plan.h"
+#include "kernel/target.h"
+
+#define TYPE float
+#define NAME(x) x##_f32
+#define MEMBER f32
+#define IS_NAN(x) ((x) != (x))
+#include "kernel/reduce_max_body.h"
+
+#define TYPE double
+#define NAME(x) x##_f64
+#define MEMBER f64
+#define IS_NAN(x) ((x) != (x))
+#include "kernel/reduce_max_body.h"
+
+#define TYPE int64_t
+#define NAME(x) x##_i64
+#define MEMBER i64
+#define IS_NAN(x) false
+#include "kernel/reduce_max_body.h"
+
+#define TYPE int32_t
+#define NAME(x) x##_i32
+#define MEMBER i32
+#define IS_NAN(x) false
+#include "kernel/reduce_max_body.h"
+
+#define TYPE int16_t
+#define NAME(x) x##_i16
+#define MEMBER i16
+#define IS_NAN(x) false
+#include "kernel/reduce_max_body.h"
+
+#define TYPE int8_t
+#define NAME(x) x##_i8
+#define MEMBER i8
+#define IS_NAN(x) false
+#include "kernel/reduce_max_body.h"
+
+#define TYPE uint8_t
+#define NAME(x) x##_u8
+#define MEMBER u8
+#define IS_NAN(x) false
+#include "kernel/reduce_max_body.h"
+
+typedef struct kernels {
+    graft__reduce_range *by_rows, *by_columns;
+    graft__reduce_combine *combine;
+    graft__reduce_store *store;
+    int64_t (*find)(const void *x, int64_t n, int64_t stride);
+    bool (*is_larger)(const void *x, int64_t j, int64_t i);
+} kernels;
+
+#define KERNELS(type)                                                                              \
+    {                                                                                              \
+        by_rows_##type, by_columns_##type, combine_##type, store_##type, find_##type,              \
+            is_larger_##type                                                                       \
+    }
+
+static const kernels table[] = {
+    [GRAFT_F32] = KERNELS(f32), [GRAFT_F64] = KERNELS(f64), [GRAFT_I64] = KERNELS(i64),
+    [GRAFT_I32] = KERNELS(i32), [GRAFT_I16] = KERNELS(i16), [GRAFT_I8] = KERNELS(i8),
+    [GRAFT_U8] = KERNELS(u8),   [GRAFT_BOOL] = KERNELS(u8),
+};
+
+void graft__amax(graft__pool *pool, const graft__array *dst, const graft__array *src)
+{
+    graft__reduce_plan p;
+    graft__reduce_prepare(&p, dst, src);
+    const kernels *k = &table[src->dtype];
+    p.range = graft__reduce_by_columns(&p) ? k->by_columns : k->by_rows;
+    p.combine = k->combine;
+    p.store = k->store;
+    graft__reduce_run(pool, &p);
+}
+
+/* ---- Where ---- */
+
+static void find_range(const graft__reduce_plan *p, int64_t begin, int64_t end, int64_t r0,
+                       int64_t r1, graft__reduce_slot *slots)
+{
+    const kernels *k = p->kernels;
+    const int64_t width = (int64_t)graft_dtype_size(p->dtype);
+    const int64_t stride = p->reduced.ndim ? p->reduced.src[0] : 1;
+    graft__walker at;
+    graft__walker_start(&p->kept, begin, &at);
+    for (int64_t i = 0; i < end - begin; i++) {
+        const char *x = (const char *)p->src + (at.src + r0 * stride) * width;
+        slots[i].i64 = r0 + k->find(x, r1 - r0, stride);
+        graft__walker_advance(&p->kept, &at, 1);
+    }
+}
+
+/* from lies behind into, and so loses where both are equal. */
+static void find_combine(const graft__reduce_plan *p, int64_t n, graft__reduce_slot *into,
+                         const graft__reduce_slot *from)
+{
+    const kernels *k = p->kernels;
+    const int64_t stride = p->reduced.ndim ? p->reduced.src[0] : 1;
+    graft__walker at;
+    graft__walker_start(&p->kept, 0, &at);
+    for (int64_t i = 0; i < n; i++) {
+        if (k->is_larger(p->src, at.src + from[i].i64 * stride, at.src + into[i].i64 * stride))
+            into[i] = from[i];
+        graft__walker_advance(&p->kept, &at, 1);
+    }
+}
+
+void graft__argmax(graft__pool *pool, const graft__array *dst, const graft__array *src)
+{
+    graft__reduce_plan p;
+    graft__reduce_prepare(&p, dst, src);
+    p.kernels = &table[src->dtype];
+    p.range = find_range;
+    p.combine = find_combine;
+    p.store = store_i64;
+    graft__reduce_run(pool, &p);
+}
+
+/* ---- Backward ---- */
+
+#define DEFINE_BACKWARD(suffix, type)                                                              \
+    static void count_ties_##suffix(int64_t n, char *const *p, const int64_t *step,                \
+                                    const void *arg)                                               \
+    {                                                                                              \
+        (void)arg;                                                                                 \
+        char *ties = p[0], *x = p[1], *y = p[2];                                                   \
+        for (; n > 0; n--, ties += step[0], x += step[1], y += step[2])                            \
+            *(double *)ties += *(const type *)x == *(const type *)y;                               \
+    }                                                                                              \
+                                                                                                   \
+    static void share_##suffix(int64_t n, char *const *p, const int64_t *step, const void *arg)    \
+    {                                                                                              \
+        (void)arg;                                                                                 \
+        char *ties = p[0], *dy = p[1];                                                             \
+        for (; n > 0; n--, ties += step[0], dy += step[1])                                         \
+            *(double *)ties = *(const double *)ties == 0                                           \
+                                  ? NAN                                                            \
+                                  : (double)*(const type *)dy / *(const double *)ties;             \
+    }                                                                                              \
+                                                                                                   \
+    static void hand_out_##suffix(int64_t n, char *const *p, const int64_t *step, const void *arg) \
+    {                                                                                              \
+        const double beta = *(const double *)arg;                                                  \
+        char *dx = p[0], *x = p[1], *y = p[2], *share = p[3];                                      \
+        for (; n > 0; n--, dx += step[0], x += step[1], y += step[2], share += step[3]) {          \
+            const type most = *(const type *)y;                                                    \
+            const bool gets = *(const type *)x == most || most != most;                            \
+            const double got = gets ? *(const double *)share : 0;                                  \
+            *(type *)dx = (type)(beta == 0 ? got : (double)*(const type *)dx + got);               \
+        }                                                                                          \
+    }
+
+DEFINE_BACKWARD(f32, float)
+DEFINE_BACKWARD(f64, double)
+
+/* The array without the dimensions along which it repeats. */
+static graft__array once(const graft__array *a, const graft__array *reduced)
+{
+    graft__array b = *a;
+    for (int d = 0; d < a->ndim; d++)
+        if (reduced->stride[d] == 0)
+            b.size[d] = 1;
+    return b;
+}
+
+void graft__amax_backward(graft__pool *pool, const graft__array *dx, const graft__array *x,
+                          const graft__array *y, const graft__array *dy, const graft__array *ties,
+                          double beta)
+{
+    const bool wide = x->dtype == GRAFT_F64;
+    const graft__array ties_once = once(ties, ties), dy_once = once(dy, ties);
+    graft__fill(pool, &ties_once, 0);
+    const graft__array *counted[] = {ties, x, y};
+    graft__iterate(NULL, 3, counted, 1, wide ? count_ties_f64 : count_ties_f32, NULL);
+    const graft__array *shared[] = {&ties_once, &dy_once};
+    graft__iterate(pool, 2, shared, 1, wide ? share_f64 : share_f32, NULL);
+    const graft__array *handed[] = {dx, x, y, ties};
+    graft__iterate(pool, 4, handed, 1, wide ? hand_out_f64 : hand_out_f32, &beta);
+}

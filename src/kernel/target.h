@@ -1,0 +1,30 @@
+/* Kernels that are compiled once for each kind of processor. */
+#ifndef GRAFT__KERNEL_TARGET_H
+#define GRAFT__KERNEL_TARGET_H
+
+#if defined(__x86_64__)
+#define GRAFT__X86 1
+#define GRAFT__TARGET_AVX2 __attribute__((target("avx2,fma")))
+#define GRAFT__TARGET_AVX512 __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")))
+#else
+#define GRAFT__X86 0
+#endif
+
+#define GRAFT__INLINE static inline __attribute__((always_inline))
+
+/* The kind of the processor at hand: an index into tables of kernels. */
+enum { GRAFT__PORTABLE, GRAFT__AVX2, GRAFT__AVX512, GRAFT__KINDS };
+
+static inline int graft__processor(void)
+{
+#if GRAFT__X86
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq"))
+        return GRAFT__AVX512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return GRAFT__AVX2;
+#endif
+    return GRAFT__PORTABLE;
+}
+
+#endif
