@@ -1,0 +1,248 @@
+#include <math.h>
+#include <string.h>
+
+#include "kernel/loss.h"
+#include "kernel/softmax_kernels.h"
+
+enum { PARTS_MAX = 256 };
+
+/* What a part of the lanes adds up to. */
+typedef struct partial {
+    double loss, smooth, weight, count;
+    int64_t bad; /* the first lane whose target is no class, or -1 */
+} partial;
+
+typedef struct job {
+    const graft__class_loss *c;
+    const graft__softmax_kernels *kernels;
+    const graft__vmath *vmath;
+    int parts;
+    partial *partial; /* of each part */
+    void *each;       /* the losses of the lanes, or NULL */
+    void *max, *sum;  /* of each lane */
+
+    /* Backward */
+    double target_scale, smooth_scale; /* from dy to the two parts of the loss of a lane */
+    double weights;                    /* of all classes */
+    const void *dy;
+    void *dx;
+    double beta;
+} job;
+
+/* For the lanes that are worked on at a time. */
+typedef union numbers {
+    float f32[GRAFT__LANES_MAX];
+    double f64[GRAFT__LANES_MAX];
+} numbers;
+
+int64_t graft__class_target(const graft__class_loss *c, int64_t lane)
+{
+    switch (c->target_dtype) {
+    case GRAFT_I64:
+        return ((const int64_t *)c->target)[lane];
+    case GRAFT_I32:
+        return ((const int32_t *)c->target)[lane];
+    case GRAFT_I16:
+        return ((const int16_t *)c->target)[lane];
+    case GRAFT_I8:
+        return ((const int8_t *)c->target)[lane];
+    default:
+        return ((const uint8_t *)c->target)[lane];
+    }
+}
+
+/* Where element k of a lane is. */
+static int64_t place_of(const graft__lanes *l, int64_t lane, int64_t k)
+{
+    if (l->inner == 1)
+        return lane * l->n + k;
+    return (lane / l->inner * l->n + k) * l->inner + lane % l->inner;
+}
+
+#define TYPE float
+#define NAME(x) x##_f32
+#include "kernel/class_loss_body.h"
+
+#define TYPE double
+#define NAME(x) x##_f64
+#include "kernel/class_loss_body.h"
+
+/* The lane among `count` from `begin` that has no class for a target, or -1. */
+static int64_t find_bad(const graft__class_loss *c, int64_t begin, int64_t count)
+{
+    for (int64_t lane = begin; lane < begin + count; lane++) {
+        const int64_t t = graft__class_target(c, lane);
+        if ((t < 0 || t >= c->lanes.n) && t != c->ignore_index)
+            return lane;
+    }
+    return -1;
+}
+
+/* ---- Forward ---- */
+
+static void add_losses(const job *j, int64_t begin, int64_t count, const void *max,
+                       const void *log_sum, partial *p)
+{
+    if (j->c->lanes.dtype == GRAFT_F32)
+        losses_f32(j, begin, count, max, log_sum, p);
+    else
+        losses_f64(j, begin, count, max, log_sum, p);
+}
+
+static void add_cross_entropies(const job *j, int64_t begin, int64_t count, partial *p)
+{
+    const graft__lanes *l = &j->c->lanes;
+    numbers log_sum;
+    if (l->dtype == GRAFT_F32) {
+        float *max = (float *)j->max + begin, *sum = (float *)j->sum + begin;
+        j->kernels->exps(j->vmath, l, begin, count, j->c->x, NULL, max, sum);
+        j->vmath->log_f32(count, sum, log_sum.f32);
+        add_losses(j, begin, count, max, &log_sum, p);
+    } else {
+        double *max = (double *)j->max + begin, *sum = (double *)j->sum + begin;
+        j->kernels->exps(j->vmath, l, begin, count, j->c->x, NULL, max, sum);
+        j->vmath->log_f64(count, sum, log_sum.f64);
+        add_losses(j, begin, count, max, &log_sum, p);
+    }
+}
+
+static void forward_part(void *arg, int part)
+{
+    const job *j = arg;
+    const graft__lanes *l = &j->c->lanes;
+    const int64_t end = graft__lanes_begin(l, j->parts, part + 1);
+    const int64_t at_once = graft__lanes_at_once(l);
+    partial p = {.bad = -1};
+    for (int64_t at = graft__lanes_begin(l, j->parts, part); at < end; at += at_once) {
+        const int64_t count = end - at < at_once ? end - at : at_once;
+        p.bad = find_bad(j->c, at, count);
+        if (p.bad >= 0)
+            break;
+        if (j->max)
+            add_cross_entropies(j, at, count, &p);
+        else
+            add_losses(j, at, count, NULL, NULL, &p);
+    }
+    j->partial[part] = p;
+}
+
+static double reduced(const graft__class_loss *c, const partial *p)
+{
+    const bool mean = c->reduction == GRAFT__LOSS_MEAN;
+    const double loss = mean ? p->loss / p->weight : p->loss;
+    if (c->smoothing == 0)
+        return loss;
+    const double smooth = mean ? p->smooth / (c->weight ? p->weight : p->count) : p->smooth;
+    return (1 - c->smoothing) * loss + c->smoothing / (double)c->lanes.n * smooth;
+}
+
+static int64_t forward(graft__pool *pool, job *j, void *loss, graft__class_totals *totals)
+{
+    const graft__class_loss *c = j->c;
+    partial parts[PARTS_MAX];
+    j->partial = parts;
+    j->parts = graft__lanes_parts(pool, &c->lanes);
+    j->each = c->reduction == GRAFT__LOSS_EACH ? loss : NULL;
+    graft__pool_run(pool, j->parts, forward_part, j);
+    partial all = parts[0];
+    for (int i = 1; i < j->parts && all.bad < 0; i++) {
+        all.loss += parts[i].loss;
+        all.smooth += parts[i].smooth;
+        all.weight += parts[i].weight;
+        all.count += parts[i].count;
+        all.bad = parts[i].bad;
+    }
+    if (all.bad >= 0)
+        return all.bad;
+    *totals = (graft__class_totals){.weight = all.weight, .count = all.count};
+    if (j->each)
+        return -1;
+    if (c->lanes.dtype == GRAFT_F32)
+        *(float *)loss = (float)reduced(c, &all);
+    else
+        *(double *)loss = reduced(c, &all);
+    return -1;
+}
+
+int64_t graft__cross_entropy(graft__pool *pool, const graft__class_loss *c, void *loss, void *max,
+                             void *sum, graft__class_totals *totals)
+{
+    job j = {.c = c,
+             .kernels = graft__softmax_kernels_here(c->lanes.dtype),
+             .vmath = graft__vmath_here(),
+             .max = max,
+             .sum = sum};
+    return forward(pool, &j, loss, totals);
+}
+
+int64_t graft__nll(graft__pool *pool, const graft__class_loss *c, void *loss,
+                   graft__class_totals *totals)
+{
+    job j = {.c = c};
+    return forward(pool, &j, loss, totals);
+}
+
+/* ---- Backward ---- */
+
+static void backward_part(void *arg, int part)
+{
+    const job *j = arg;
+    const graft__lanes *l = &j->c->lanes;
+    const bool wide = l->dtype == GRAFT_F64;
+    const int64_t end = graft__lanes_begin(l, j->parts, part + 1);
+    const int64_t at_once = graft__lanes_at_once(l);
+    for (int64_t at = graft__lanes_begin(l, j->parts, part); at < end; at += at_once) {
+        const int64_t count = end - at < at_once ? end - at : at_once;
+        if (j->max)
+            (wide ? cross_entropy_backward_f64 : cross_entropy_backward_f32)(j, at, count);
+        else
+            (wide ? nll_backward_f64 : nll_backward_f32)(j, at, count);
+    }
+}
+
+static double weight_of(const graft__class_loss *c, int64_t k)
+{
+    return c->lanes.dtype == GRAFT_F32 ? (double)((const float *)c->weight)[k]
+                                       : ((const double *)c->weight)[k];
+}
+
+static void backward(graft__pool *pool, job *j, const graft__class_totals *totals)
+{
+    const graft__class_loss *c = j->c;
+    const bool mean = c->reduction == GRAFT__LOSS_MEAN;
+    j->target_scale = (1 - c->smoothing) / (mean ? totals->weight : 1);
+    if (c->smoothing != 0) {
+        const double by = !mean ? 1 : c->weight ? totals->weight : totals->count;
+        j->smooth_scale = c->smoothing / (double)c->lanes.n / by;
+        j->weights = c->weight ? 0 : (double)c->lanes.n;
+        for (int64_t k = 0; c->weight && k < c->lanes.n; k++)
+            j->weights += weight_of(c, k);
+    }
+    j->parts = graft__lanes_parts(pool, &c->lanes);
+    graft__pool_run(pool, j->parts, backward_part, j);
+}
+
+void graft__cross_entropy_backward(graft__pool *pool, const graft__class_loss *c, const void *max,
+                                   const void *sum, const graft__class_totals *totals,
+                                   const void *dy, void *dx, double beta)
+{
+    job j = {.c = c,
+             .kernels = graft__softmax_kernels_here(c->lanes.dtype),
+             .vmath = graft__vmath_here(),
+             .max = (void *)(uintptr_t)max,
+             .sum = (void *)(uintptr_t)sum,
+             .dy = dy,
+             .dx = dx,
+             .beta = beta};
+    backward(pool, &j, totals);
+}
+
+void graft__nll_backward(graft__pool *pool, const graft__class_loss *c,
+                         const graft__class_totals *totals, const void *dy, void *dx, double beta)
+{
+    const graft__lanes *l = &c->lanes;
+    job j = {.c = c, .dy = dy, .dx = dx};
+    if (beta == 0)
+        memset(dx, 0, (size_t)(l->outer * l->n * l->inner) * graft_dtype_size(l->dtype));
+    backward(pool, &j, totals);
+}

@@ -1,0 +1,406 @@
+/* The kernels of softmax for one type on one kind of processor; no include guard: included once for
+ * each. Expects TYPE, NAME(x), TARGET (an attribute or nothing), EXP (of graft__vmath). */
+
+/* Elements that are worked on in a buffer. */
+#define BUFFER (4096 / (int)sizeof(TYPE))
+#define WIDTH (64 / (int)sizeof(TYPE))
+
+TARGET GRAFT__INLINE TYPE NAME(row_max)(const TYPE *x, int64_t n)
+{
+    TYPE most = -(TYPE)INFINITY;
+    if (n >= WIDTH) {
+        TYPE lane[WIDTH];
+        for (int i = 0; i < WIDTH; i++)
+            lane[i] = most;
+        for (; n >= WIDTH; n -= WIDTH, x += WIDTH)
+            for (int i = 0; i < WIDTH; i++)
+                lane[i] = x[i] > lane[i] ? x[i] : lane[i];
+        for (int i = 0; i < WIDTH; i++)
+            most = lane[i] > most ? lane[i] : most;
+    }
+    for (int64_t i = 0; i < n; i++)
+        most = x[i] > most ? x[i] : most;
+    return most;
+}
+
+TARGET GRAFT__INLINE TYPE NAME(row_sum)(const TYPE *x, int64_t n)
+{
+    TYPE sum = 0;
+    if (n >= WIDTH) {
+        TYPE lane[WIDTH];
+        for (int i = 0; i < WIDTH; i++)
+            lane[i] = 0;
+        for (; n >= WIDTH; n -= WIDTH, x += WIDTH)
+            for (int i = 0; i < WIDTH; i++)
+                lane[i] += x[i];
+        for (int i = 0; i < WIDTH; i++)
+            sum += lane[i];
+    }
+    for (int64_t i = 0; i < n; i++)
+        sum += x[i];
+    return sum;
+}
+
+/* ---- Lanes that are rows (inner == 1) ---- */
+
+/* Whole rows at a time, so that a call of exp has a buffer full of work. */
+TARGET static void NAME(exps_short)(const graft__vmath *v, int64_t n, int64_t rows, const TYPE *x,
+                                    TYPE *y, TYPE *max, TYPE *sum)
+{
+    TYPE buffer[BUFFER];
+    const int64_t block = n > 0 ? BUFFER / n : rows;
+    for (int64_t r = 0; r < rows; r += block) {
+        const int64_t end = rows - r < block ? rows : r + block, elements = (end - r) * n;
+        TYPE *to = y ? y + r * n : buffer;
+        TYPE *out = to;
+        for (int64_t i = r; i < end; i++, x += n, out += n) {
+            const TYPE most = NAME(row_max)(x, n);
+            for (int64_t c = 0; c < n; c++)
+                out[c] = x[c] - most;
+            max[i] = most;
+        }
+        v->EXP(elements, to, to);
+        for (int64_t i = r; i < end; i++, to += n)
+            sum[i] = NAME(row_sum)(to, n);
+    }
+}
+
+TARGET static void NAME(exps_long)(const graft__vmath *v, int64_t n, const TYPE *x, TYPE *y,
+                                   TYPE *max, TYPE *sum)
+{
+    TYPE buffer[BUFFER];
+    double total = 0;
+    const TYPE most = NAME(row_max)(x, n);
+    for (int64_t i = 0; i < n; i += BUFFER) {
+        const int64_t m = n - i < BUFFER ? n - i : BUFFER;
+        TYPE *out = y ? y + i : buffer;
+        for (int64_t c = 0; c < m; c++)
+            out[c] = x[i + c] - most;
+        v->EXP(m, out, out);
+        total += (double)NAME(row_sum)(out, m);
+    }
+    *max = most;
+    *sum = (TYPE)total;
+}
+
+TARGET static void NAME(exps_rows)(const graft__vmath *v, int64_t n, int64_t rows, const TYPE *x,
+                                   TYPE *y, TYPE *max, TYPE *sum)
+{
+    if (n <= BUFFER) {
+        NAME(exps_short)(v, n, rows, x, y, max, sum);
+        return;
+    }
+    for (int64_t r = 0; r < rows; r++)
+        NAME(exps_long)(v, n, x + r * n, y ? y + r * n : NULL, max + r, sum + r);
+}
+
+TARGET static void NAME(add_exps_rows)(const graft__vmath *v, int64_t n, int64_t rows,
+                                       const TYPE *x, const TYPE *max, const TYPE *factor,
+                                       TYPE *dst, bool add)
+{
+    TYPE buffer[BUFFER];
+    const int64_t cols = n < BUFFER ? n : BUFFER, block = cols > 0 ? BUFFER / cols : rows;
+    for (int64_t r = 0; r < rows; r += block) {
+        const int64_t m = rows - r < block ? rows - r : block;
+        for (int64_t c = 0; c < n; c += cols) {
+            /* m > 1 rows only where they are whole: m x now elements in the buffer. */
+            const int64_t now = n - c < cols ? n - c : cols;
+            for (int64_t i = 0; i < m; i++)
+                for (int64_t k = 0; k < now; k++)
+                    buffer[i * now + k] = x[(r + i) * n + c + k] - max[r + i];
+            v->EXP(m * now, buffer, buffer);
+            for (int64_t i = 0; i < m; i++) {
+                const TYPE f = factor[r + i];
+                TYPE *out = dst + (r + i) * n + c;
+                const TYPE *e = buffer + i * now;
+                if (add)
+                    for (int64_t k = 0; k < now; k++)
+                        out[k] += f * e[k];
+                else
+                    for (int64_t k = 0; k < now; k++)
+                        out[k] = f * e[k];
+            }
+        }
+    }
+}
+
+/* ---- Lanes side by side: m neighbours, whose elements lie inner apart ---- */
+
+TARGET static void NAME(exps_beside)(const graft__vmath *v, int64_t n, int64_t inner, int64_t m,
+                                     const TYPE *x, TYPE *y, TYPE *max, TYPE *sum)
+{
+    TYPE buffer[BUFFER];
+    double total[GRAFT__LANES_MAX];
+    for (int64_t j = 0; j < m; j++) {
+        max[j] = -(TYPE)INFINITY;
+        total[j] = 0;
+    }
+    for (int64_t c = 0; c < n; c++)
+        for (int64_t j = 0; j < m; j++)
+            max[j] = x[c * inner + j] > max[j] ? x[c * inner + j] : max[j];
+    const int64_t block = BUFFER / m;
+    for (int64_t c = 0; c < n; c += block) {
+        const int64_t now = n - c < block ? n - c : block;
+        for (int64_t i = 0; i < now; i++)
+            for (int64_t j = 0; j < m; j++)
+                buffer[i * m + j] = x[(c + i) * inner + j] - max[j];
+        v->EXP(now * m, buffer, buffer);
+        for (int64_t i = 0; i < now; i++)
+            for (int64_t j = 0; j < m; j++)
+                total[j] += (double)buffer[i * m + j];
+        for (int64_t i = 0; y && i < now; i++)
+            memcpy(y + (c + i) * inner, buffer + i * m, (size_t)m * sizeof(TYPE));
+    }
+    for (int64_t j = 0; j < m; j++)
+        sum[j] = (TYPE)total[j];
+}
+
+TARGET static void NAME(add_exps_beside)(const graft__vmath *v, int64_t n, int64_t inner, int64_t m,
+                                         const TYPE *x, const TYPE *max, const TYPE *factor,
+                                         TYPE *dst, bool add)
+{
+    TYPE buffer[BUFFER];
+    const int64_t block = BUFFER / m;
+    for (int64_t c = 0; c < n; c += block) {
+        const int64_t now = n - c < block ? n - c : block;
+        for (int64_t i = 0; i < now; i++)
+            for (int64_t j = 0; j < m; j++)
+                buffer[i * m + j] = x[(c + i) * inner + j] - max[j];
+        v->EXP(now * m, buffer, buffer);
+        for (int64_t i = 0; i < now; i++)
+            for (int64_t j = 0; j < m; j++) {
+                TYPE *out = &dst[(c + i) * inner + j];
+                *out = (add ? *out : 0) + factor[j] * buffer[i * m + j];
+            }
+    }
+}
+
+/* ---- Lanes as they come ---- */
+
+/* How many lanes from lane `at` lie side by side, and in *first their first element. */
+TARGET GRAFT__INLINE int64_t NAME(run_length)(const graft__lanes *l, int64_t at, int64_t end,
+                                              int64_t *first)
+{
+    const int64_t o = at / l->inner, j = at % l->inner;
+    const int64_t left = l->inner - j < end - at ? l->inner - j : end - at;
+    *first = o * l->n * l->inner + j;
+    return left;
+}
+
+TARGET static void NAME(exps)(const graft__vmath *v, const graft__lanes *l, int64_t begin,
+                              int64_t count, const void *x, void *y, void *max, void *sum)
+{
+    const TYPE *from = x;
+    TYPE *to = y, *m0 = max, *s0 = sum;
+    if (l->inner == 1) {
+        NAME(exps_rows)(v, l->n, count, from + begin * l->n, to ? to + begin * l->n : NULL, m0, s0);
+        return;
+    }
+    for (int64_t at = begin, m, first; at < begin + count; at += m) {
+        m = NAME(run_length)(l, at, begin + count, &first);
+        NAME(exps_beside)
+        (v, l->n, l->inner, m, from + first, to ? to + first : NULL, m0 + (at - begin),
+         s0 + (at - begin));
+    }
+}
+
+TARGET static void NAME(add_exps)(const graft__vmath *v, const graft__lanes *l, int64_t begin,
+                                  int64_t count, const void *x, const void *max, const void *factor,
+                                  void *dst, double beta)
+{
+    const TYPE *from = x, *m0 = max, *f0 = factor;
+    TYPE *to = dst;
+    if (l->inner == 1) {
+        NAME(add_exps_rows)
+        (v, l->n, count, from + begin * l->n, m0, f0, to + begin * l->n, beta != 0);
+        return;
+    }
+    for (int64_t at = begin, m, first; at < begin + count; at += m) {
+        m = NAME(run_length)(l, at, begin + count, &first);
+        NAME(add_exps_beside)
+        (v, l->n, l->inner, m, from + first, m0 + (at - begin), f0 + (at - begin), to + first,
+         beta != 0);
+    }
+}
+
+TARGET static void NAME(scale)(const graft__lanes *l, int64_t begin, int64_t count, void *y,
+                               const void *factor)
+{
+    const TYPE *f = factor;
+    TYPE *to = y;
+    if (l->inner == 1) {
+        for (int64_t r = 0; r < count; r++) {
+            TYPE *row = to + (begin + r) * l->n;
+            for (int64_t c = 0; c < l->n; c++)
+                row[c] *= f[r];
+        }
+        return;
+    }
+    for (int64_t at = begin, m, first; at < begin + count; at += m) {
+        m = NAME(run_length)(l, at, begin + count, &first);
+        for (int64_t c = 0; c < l->n; c++) {
+            TYPE *row = to + first + c * l->inner;
+            for (int64_t j = 0; j < m; j++)
+                row[j] *= f[at - begin + j];
+        }
+    }
+}
+
+TARGET static void NAME(shift)(const graft__lanes *l, int64_t begin, int64_t count, const void *x,
+                               void *y, const void *max, const void *shift)
+{
+    const TYPE *from = x, *m0 = max, *s0 = shift;
+    TYPE *to = y;
+    if (l->inner == 1) {
+        for (int64_t r = 0; r < count; r++) {
+            const int64_t row = (begin + r) * l->n;
+            for (int64_t c = 0; c < l->n; c++)
+                to[row + c] = (from[row + c] - m0[r]) - s0[r];
+        }
+        return;
+    }
+    for (int64_t at = begin, m, first; at < begin + count; at += m) {
+        m = NAME(run_length)(l, at, begin + count, &first);
+        for (int64_t c = 0; c < l->n; c++) {
+            const int64_t row = first + c * l->inner, k = at - begin;
+            for (int64_t j = 0; j < m; j++)
+                to[row + j] = (from[row + j] - m0[k + j]) - s0[k + j];
+        }
+    }
+}
+
+/* ---- Backward ---- */
+
+TARGET GRAFT__INLINE TYPE NAME(row_dot)(const TYPE *a, const TYPE *b, int64_t n)
+{
+    double lane[8] = {0}, sum = 0;
+    for (; n >= 8; n -= 8, a += 8, b += 8)
+        for (int i = 0; i < 8; i++)
+            lane[i] += (double)a[i] * (double)b[i];
+    for (int i = 0; i < 8; i++)
+        sum += lane[i];
+    for (int64_t i = 0; i < n; i++)
+        sum += (double)a[i] * (double)b[i];
+    return (TYPE)sum;
+}
+
+TARGET static void NAME(softmax_backward_rows)(int64_t n, int64_t rows, const TYPE *y,
+                                               const TYPE *dy, TYPE *dx, bool add)
+{
+    for (int64_t r = 0; r < rows; r++, y += n, dy += n, dx += n) {
+        const TYPE dot = NAME(row_dot)(y, dy, n);
+        if (add)
+            for (int64_t c = 0; c < n; c++)
+                dx[c] += y[c] * (dy[c] - dot);
+        else
+            for (int64_t c = 0; c < n; c++)
+                dx[c] = y[c] * (dy[c] - dot);
+    }
+}
+
+TARGET static void NAME(softmax_backward_beside)(int64_t n, int64_t inner, int64_t m, const TYPE *y,
+                                                 const TYPE *dy, TYPE *dx, bool add)
+{
+    double dot[GRAFT__LANES_MAX];
+    for (int64_t j = 0; j < m; j++)
+        dot[j] = 0;
+    for (int64_t c = 0; c < n; c++)
+        for (int64_t j = 0; j < m; j++)
+            dot[j] += (double)y[c * inner + j] * (double)dy[c * inner + j];
+    for (int64_t c = 0; c < n; c++)
+        for (int64_t j = 0; j < m; j++) {
+            const int64_t k = c * inner + j;
+            dx[k] = (add ? dx[k] : 0) + y[k] * (dy[k] - (TYPE)dot[j]);
+        }
+}
+
+TARGET static void NAME(softmax_backward)(const graft__lanes *l, int64_t begin, int64_t count,
+                                          const void *y, const void *dy, void *dx, double beta)
+{
+    const TYPE *a = y, *b = dy;
+    TYPE *out = dx;
+    if (l->inner == 1) {
+        const int64_t first = begin * l->n;
+        NAME(softmax_backward_rows)(l->n, count, a + first, b + first, out + first, beta != 0);
+        return;
+    }
+    for (int64_t at = begin, m, first; at < begin + count; at += m) {
+        m = NAME(run_length)(l, at, begin + count, &first);
+        NAME(softmax_backward_beside)
+        (l->n, l->inner, m, a + first, b + first, out + first, beta != 0);
+    }
+}
+
+TARGET static void NAME(log_softmax_backward_rows)(const graft__vmath *v, int64_t n, int64_t rows,
+                                                   const TYPE *y, const TYPE *dy, TYPE *dx,
+                                                   bool add)
+{
+    TYPE buffer[BUFFER];
+    for (int64_t r = 0; r < rows; r++, y += n, dy += n, dx += n) {
+        double total = 0;
+        for (int64_t c = 0; c < n; c += BUFFER)
+            total += (double)NAME(row_sum)(dy + c, n - c < BUFFER ? n - c : BUFFER);
+        const TYPE sum = (TYPE)total;
+        for (int64_t c = 0; c < n; c += BUFFER) {
+            const int64_t now = n - c < BUFFER ? n - c : BUFFER;
+            v->EXP(now, y + c, buffer);
+            for (int64_t k = 0; k < now; k++)
+                dx[c + k] = (add ? dx[c + k] : 0) + (dy[c + k] - buffer[k] * sum);
+        }
+    }
+}
+
+TARGET static void NAME(log_softmax_backward_beside)(const graft__vmath *v, int64_t n,
+                                                     int64_t inner, int64_t m, const TYPE *y,
+                                                     const TYPE *dy, TYPE *dx, bool add)
+{
+    TYPE buffer[BUFFER];
+    double sum[GRAFT__LANES_MAX];
+    for (int64_t j = 0; j < m; j++)
+        sum[j] = 0;
+    for (int64_t c = 0; c < n; c++)
+        for (int64_t j = 0; j < m; j++)
+            sum[j] += (double)dy[c * inner + j];
+    for (int64_t c = 0; c < n; c++) {
+        v->EXP(m, y + c * inner, buffer);
+        for (int64_t j = 0; j < m; j++) {
+            const int64_t k = c * inner + j;
+            dx[k] = (add ? dx[k] : 0) + (dy[k] - buffer[j] * (TYPE)sum[j]);
+        }
+    }
+}
+
+TARGET static void NAME(log_softmax_backward)(const graft__vmath *v, const graft__lanes *l,
+                                              int64_t begin, int64_t count, const void *y,
+                                              const void *dy, void *dx, double beta)
+{
+    const TYPE *a = y, *b = dy;
+    TYPE *out = dx;
+    if (l->inner == 1) {
+        const int64_t first = begin * l->n;
+        NAME(log_softmax_backward_rows)
+        (v, l->n, count, a + first, b + first, out + first, beta != 0);
+        return;
+    }
+    for (int64_t at = begin, m, first; at < begin + count; at += m) {
+        m = NAME(run_length)(l, at, begin + count, &first);
+        NAME(log_softmax_backward_beside)
+        (v, l->n, l->inner, m, a + first, b + first, out + first, beta != 0);
+    }
+}
+
+static const graft__softmax_kernels NAME(kernels) = {
+    .exps = NAME(exps),
+    .scale = NAME(scale),
+    .shift = NAME(shift),
+    .add_exps = NAME(add_exps),
+    .softmax_backward = NAME(softmax_backward),
+    .log_softmax_backward = NAME(log_softmax_backward),
+};
+
+#undef BUFFER
+#undef WIDTH
+#undef TYPE
+#undef NAME
+#undef TARGET
+#undef EXP
