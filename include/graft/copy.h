@@ -20,14 +20,18 @@ typedef struct graft_clone_options {
 GRAFT_API graft_clone_options graft_clone_defaults(void);
 
 /* What became of what: the modules, parameters and buffers of a model and their copies. Freed by
- * graft_copy_map_free; it holds the copied tensors (not the modules) alive. */
+ * graft_copy_map_free. It holds the copies of tensors alive and, where they are of the same
+ * context, their sources; modules, and sources of another context, are only known by their handles.
+ */
 typedef struct graft_copy_map graft_copy_map;
 
 /* A deep copy of a module tree: parameters, buffers (also non-persistent ones), gradients,
  * requires_grad, modes and the fields of users' structs; ties, shared modules and views into one
  * storage come out as they were. Memory is copy-on-write. A parameter, buffer or gradient with
- * history is refused by its path. options may be NULL. If map is not NULL, *map is the copy map
- * (NULL on failure). Freed as graft_module_new says. */
+ * history is refused by its path (GRAFT_ERR_STATE), and so is a class that has a free hook but no
+ * clone hook. If anything fails nothing is left of the copy, and an error is found in both
+ * contexts. options may be NULL. If map is not NULL, *map is the copy map (NULL on failure). Freed
+ * as graft_module_new says. */
 GRAFT_API graft_module *graft_clone(const graft_module *m, const graft_clone_options *options,
                                     graft_copy_map **map);
 
@@ -45,8 +49,8 @@ GRAFT_API const char *graft_copy_map_path(const graft_copy_map *map, int64_t i);
 GRAFT_API const graft_tensor *graft_copy_map_source(const graft_copy_map *map, int64_t i);
 GRAFT_API graft_tensor *graft_copy_map_copy(const graft_copy_map *map, int64_t i);
 
-/* Takes one tensor out of the map, as if it had not been copied. GRAFT_ERR_NAME if it is not there.
- */
+/* Takes one tensor out of the map, by any of its paths, as if it had not been copied.
+ * GRAFT_ERR_NAME if it is not there. */
 GRAFT_API graft_status graft_copy_map_drop(graft_copy_map *map, const char *path);
 
 GRAFT_API void graft_copy_map_free(graft_copy_map *map);
@@ -85,8 +89,13 @@ typedef struct graft_load_report graft_load_report;
 /* Copies the tensors of state into the model's parameters and persistent buffers by name: a
  * transaction. Everything is checked first (names, kinds, shapes, dtypes, ties); all that is wrong
  * is in the report and in one error message with full paths; then everything is taken, or not one
- * byte of the model is changed. Gradients, requires_grad and modes stay. options may be NULL. If
- * report is not NULL, *report is made in either case (NULL if there was no memory for it). */
+ * byte of the model is changed. Gradients, requires_grad and modes stay, and so do the tensors and
+ * storages: views of them see the new values. Memory is copy-on-write where a tensor is all of its
+ * storage on both sides. A tied parameter needs one of its names. The dict may hold the model's own
+ * tensors and may be of another context. The status is that of the first problem in the order of
+ * the actions: GRAFT_ERR_NAME, _SHAPE, _DTYPE, or _ARGUMENT for ties and kinds. options may be
+ * NULL. If report is not NULL, *report is made in either case (NULL if there was no memory for it:
+ * then nothing was taken). */
 GRAFT_API graft_status graft_load_state_dict(graft_module *m, const graft_dict *state,
                                              const graft_load_options *options,
                                              graft_load_report **report);

@@ -33,7 +33,8 @@ struct graft_module_class {
      * overwrites the pointers to the source's. If it fails, `free` is not called for the copy. */
     graft_status (*clone)(graft_module *copy, const graft_module *source);
 
-    /* Optional: frees what is not registered, before the module goes. */
+    /* Optional: frees what is not registered, before the module goes. A class with a free needs a
+     * clone, or graft_clone refuses it: both modules would free the same. */
     void (*free)(graft_module *self);
 
     /* Optional: writes what PyTorch's extra_repr says into out, at most size bytes with the 0, as

@@ -133,3 +133,28 @@ bool graft__storage_renew(graft__storage *s, graft__buffer **old)
     s->version++;
     return true;
 }
+
+bool graft__storage_is_borrowed(const graft__storage *s)
+{
+    return s->buffer->data != (char *)s->buffer + HEADER;
+}
+
+bool graft__storage_is_on_loan(const graft__storage *s)
+{
+    return graft__storage_is_borrowed(s) && !s->buffer->release;
+}
+
+void graft__storage_assign(graft__storage *dst, const graft__storage *src)
+{
+    graft__buffer *from = src->buffer, *to = dst->buffer;
+    dst->version++;
+    if (from == to)
+        return;
+    if (graft__storage_is_borrowed(dst) && !graft__storage_is_shared(dst)) {
+        graft__copy_bytes(dst->ctx->pool, to->data, from->data, to->size);
+        return;
+    }
+    atomic_fetch_add_explicit(&from->refs, 1, memory_order_relaxed);
+    dst->buffer = from;
+    graft__buffer_unref(dst->ctx, to);
+}

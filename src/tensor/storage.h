@@ -50,6 +50,18 @@ bool graft__storage_separate(graft__storage *s, bool keep);
  * that read each element and write it anew: one pass instead of a copy and a pass. */
 bool graft__storage_renew(graft__storage *s, graft__buffer **old);
 
+/* Whether the bytes are memory of the caller's with nobody to tell when it is no longer needed: it
+ * may go, or change under a copy, as soon as the tensors that the caller knows of have gone. */
+bool graft__storage_is_on_loan(const graft__storage *s);
+
+/* Whether the bytes are the caller's, and not of an allocator. */
+bool graft__storage_is_borrowed(const graft__storage *s);
+
+/* dst takes src's bytes (as many as dst has), sharing the buffer copy-on-write, and counts a write.
+ * A dst that is borrowed and unshared is written to instead: its memory is what the caller looks
+ * at; src must not overlap it then. Never fails. */
+void graft__storage_assign(graft__storage *dst, const graft__storage *src);
+
 /* g: the context whose thread lets go. NULL b is ignored. */
 void graft__buffer_unref(graft_ctx *g, graft__buffer *b);
 
