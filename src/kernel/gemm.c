@@ -42,10 +42,15 @@ void graft__gemm_f32(graft__pool *pool, const graft__gemm *p, const float *a, co
 {
     if (p->m <= 0 || p->n <= 0)
         return;
-    if (p->k <= 0)
+    if (p->k <= 0) {
         graft__gemm_reference_f32(p, a, b, c);
-    else
-        graft__gemm_blocked_f32(graft__gemm_kernels_best_f32(), pool, p, a, b, c);
+        return;
+    }
+    const graft__gemm_kernels_f32 *kernels = graft__gemm_kernels_best_f32();
+    if (graft__gemm_small_f32(kernels, p, a, b, c) ||
+        graft__gemm_thin_f32(kernels, pool, p, a, b, c))
+        return;
+    graft__gemm_blocked_f32(kernels, pool, p, a, b, c);
 }
 
 void graft__gemm_f64(graft__pool *pool, const graft__gemm *p, const double *a, const double *b,
@@ -53,8 +58,13 @@ void graft__gemm_f64(graft__pool *pool, const graft__gemm *p, const double *a, c
 {
     if (p->m <= 0 || p->n <= 0)
         return;
-    if (p->k <= 0)
+    if (p->k <= 0) {
         graft__gemm_reference_f64(p, a, b, c);
-    else
-        graft__gemm_blocked_f64(graft__gemm_kernels_best_f64(), pool, p, a, b, c);
+        return;
+    }
+    const graft__gemm_kernels_f64 *kernels = graft__gemm_kernels_best_f64();
+    if (graft__gemm_small_f64(kernels, p, a, b, c) ||
+        graft__gemm_thin_f64(kernels, pool, p, a, b, c))
+        return;
+    graft__gemm_blocked_f64(kernels, pool, p, a, b, c);
 }

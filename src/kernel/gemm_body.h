@@ -36,6 +36,13 @@ TARGET INLINE void run_tile(const int rows, const int vectors, const bool by_row
     const mask last = vec_first(t->last);
     const TYPE *l = t->l, *r = t->r;
     const int64_t l_row = by_row ? t->l_row : 1, l_step = by_row ? 1 : t->l_step;
+    TYPE *d = t->d;
+    GRAFT__UNROLL
+    for (int i = 0; i < rows; i++) {
+        __builtin_prefetch(d + i * t->d_row, 1);
+        if (vectors > 1)
+            __builtin_prefetch(d + i * t->d_row + tail, 1);
+    }
     for (int64_t p = t->k; p > 0; p--, l += l_step, r += t->r_step) {
         const vec r1 = masked ? vec_load_first(r + tail, last) : vec_load(r + tail);
         const vec r0 = vectors > 1 ? vec_load(r) : r1;
@@ -49,7 +56,6 @@ TARGET INLINE void run_tile(const int rows, const int vectors, const bool by_row
     }
     const vec alpha = vec_all(t->alpha), beta = vec_all(t->beta);
     const bool add = t->beta != 0;
-    TYPE *d = t->d;
     GRAFT__UNROLL
     for (int i = 0; i < rows; i++, d += t->d_row) {
         vec x = vec_mul(alpha, acc[i][0]), y = vec_mul(alpha, acc[i][1]);
@@ -112,119 +118,121 @@ static tile_function *const tiles[ROWS][2][2][2] = {
 #endif
 };
 
+/* Rows of a packed tile: transposing goes by fours. */
+#define TILE_WIDTH ((ROWS + 3) / 4 * 4)
+
 /* to[j * to_ld + i] = alpha * from[i * COLS + j] + beta * to[j * to_ld + i] */
 TARGET static void add_transposed(int rows, int cols, const TYPE *from, TYPE *to, int64_t to_ld,
                                   TYPE alpha, TYPE beta)
 {
-    for (int j = 0; j < cols; j++) {
-        TYPE *out = to + j * to_ld;
-        if (beta == 0)
-            for (int i = 0; i < rows; i++)
-                out[i] = alpha * from[i * COLS + j];
-        else
-            for (int i = 0; i < rows; i++)
-                out[i] = alpha * from[i * COLS + j] + beta * out[i];
+    _Alignas(64) TYPE turned[COLS * TILE_WIDTH + LANES];
+    for (int i = 0; i < rows; i += 4)
+        for (int j = 0; j < cols; j += 4) {
+            const TYPE *corner = from + i * COLS + j;
+            transpose_4x4(corner, corner + COLS, corner + 2 * COLS, corner + 3 * COLS,
+                          turned + j * TILE_WIDTH + i, TILE_WIDTH);
+        }
+    const vec by = vec_all(alpha), keep = vec_all(beta);
+    for (int i = 0; i < rows; i += LANES) {
+        const mask some = vec_first(rows - i < LANES ? rows - i : LANES);
+        TYPE *out = to + i;
+        for (int j = 0; j < cols; j++, out += to_ld) {
+            vec x = vec_mul(by, vec_load(turned + j * TILE_WIDTH + i));
+            if (beta != 0)
+                x = vec_fma(keep, vec_load_first(out, some), x);
+            vec_store_first(out, some, x);
+        }
     }
 }
 
-/* The tiles of `rows` rows from row `row`, whose part of L is `l`. */
-TARGET static void run_row_of_tiles(const block *b, int64_t row, int rows, const TYPE *l,
-                                    int64_t l_row, int64_t l_step)
+/* Rows [begin, end) and the panel of columns from `col`. */
+TARGET static void run_one(const block *b, int64_t begin, int64_t end, int64_t col, const TYPE *l)
 {
-    TYPE out[ROWS * COLS];
+    const int rows = (int)(end - begin);
+    const int cols = b->n - col < COLS ? (int)(b->n - col) : COLS;
     tile t = {.k = b->k,
               .l = l,
-              .l_row = l_row,
-              .l_step = l_step,
-              .r = b->r,
+              .l_row = b->l_row,
+              .l_step = b->l_step,
+              .r = b->r + col / COLS * b->r_panel,
               .r_step = b->r_step,
-              .d = b->d_transposed ? out : b->d + row * b->d_row,
-              .d_row = b->d_transposed ? COLS : b->d_row,
-              .alpha = b->d_transposed ? 1 : b->alpha,
-              .beta = b->d_transposed ? 0 : b->beta,
-              .last = LANES};
-    const int by_row = l_row != 1;
-    for (int64_t left = b->n; left > 0; left -= COLS) {
-        const int cols = left < COLS ? (int)left : COLS;
-        t.last = (cols - 1) % LANES + 1;
-        tiles[rows - 1][t.last < LANES][cols > LANES][by_row](&t);
-        t.r += b->r_panel;
-        if (b->d_transposed)
-            add_transposed(rows, cols, out, b->d + (b->n - left) * b->d_row + row, b->d_row,
-                           b->alpha, b->beta);
-        else
-            t.d += COLS;
+              .last = (cols - 1) % LANES + 1};
+    tile_function *const run = tiles[rows - 1][t.last < LANES][cols > LANES][b->l_row != 1];
+    if (!b->d_transposed) {
+        t.d = b->d + begin * b->d_row + col;
+        t.d_row = b->d_row;
+        t.alpha = b->alpha;
+        t.beta = b->beta;
+        run(&t);
+        return;
     }
+    _Alignas(64) TYPE out[TILE_WIDTH * COLS];
+    t.d = out;
+    t.d_row = COLS;
+    t.alpha = 1;
+    run(&t);
+    add_transposed(rows, cols, out, b->d + col * b->d_row + begin, b->d_row, b->alpha, b->beta);
 }
 
-/* Rows of a packed part of L: those of a tile, and what transposing by fours fills. */
-#define TILE_WIDTH ((ROWS + 3) / 4 * 4)
-
-TARGET static void pack_transposed(int64_t rows, int64_t k, const TYPE *from, int64_t ld, TYPE *to,
-                                   int64_t width)
+TARGET static void run_block(const block *b)
 {
-    for (int64_t i = 0; i < rows; i += 4) {
-        const TYPE *row[4];
-        for (int64_t q = 0; q < 4; q++)
-            row[q] = from + (i + q < rows ? i + q : rows - 1) * ld;
-        int64_t p = 0;
-        for (; p + 4 <= k; p += 4)
-            transpose_4x4(row[0] + p, row[1] + p, row[2] + p, row[3] + p, to + p * width + i,
-                          width);
-        for (; p < k; p++)
-            for (int q = 0; q < 4; q++)
-                to[p * width + i + q] = row[q][p];
+    const int64_t count = (b->m + ROWS - 1) / ROWS;
+    if (b->l_panel == 0) {
+        /* A tile's rows of L, long and far apart, stay near while all of R passes. */
+        for (int64_t i = 0, begin = 0, end; i < count; i++, begin = end) {
+            end = b->m * (i + 1) / count;
+            for (int64_t col = 0; col < b->n; col += COLS)
+                run_one(b, begin, end, col, b->l + begin * b->l_row);
+        }
+        return;
     }
+    /* L being packed, it is a panel of R that stays. */
+    for (int64_t col = 0; col < b->n; col += COLS)
+        for (int64_t i = 0, begin = 0, end; i < count; i++, begin = end) {
+            end = b->m * (i + 1) / count;
+            run_one(b, begin, end, col, b->l + i * b->l_panel);
+        }
 }
 
-TARGET static void pack_rows(int64_t rows, int64_t k, const TYPE *from, int64_t ld, TYPE *to,
+TARGET static void pack_rows(int64_t rows, int64_t k, const TYPE *from, int64_t step, TYPE *to,
                              int64_t width)
 {
     const int last = (int)((rows - 1) % LANES + 1);
     const mask some = vec_first(last);
     const int64_t whole = rows - last;
-    for (int64_t p = 0; p < k; p++, from += ld, to += width) {
+    for (int64_t p = 0; p < k; p++, from += step, to += width) {
+        /* The next panel begins there; that far apart, no processor guesses it. */
+        __builtin_prefetch(from + width, 0, 2);
+        __builtin_prefetch(from + 2 * width - 1, 0, 2);
         for (int64_t i = 0; i < whole; i += LANES)
             vec_store(to + i, vec_load(from + i));
         vec_store(to + whole, vec_load_first(from + whole, some));
     }
 }
 
-/* Rows of L that many panels use are worth a copy; so are rows that lie a multiple of a page apart,
- * which a first-level cache cannot hold side by side. */
-static bool worth_packing(const block *b)
+TARGET static void pack(int64_t rows, int64_t k, const TYPE *from, int64_t row, int64_t step,
+                        TYPE *to, int64_t width)
 {
-    const int64_t distance = b->l_row == 1 ? b->l_step : b->l_row;
-    return b->n > 3 * COLS || (b->m > 4 && distance * (int64_t)sizeof(TYPE) % 4096 == 0);
-}
-
-TARGET static __attribute__((noinline)) void run_block_packed(const block *b)
-{
-    _Alignas(64) TYPE packed[K_MAX * TILE_WIDTH + COLS];
-    const int64_t count = (b->m + ROWS - 1) / ROWS;
-    for (int64_t i = 0, row = 0; i < count; i++) {
-        const int64_t end = b->m * (i + 1) / count;
-        const TYPE *l = b->l + row * b->l_row;
-        if (b->l_row == 1)
-            pack_rows(end - row, b->k, l, b->l_step, packed, TILE_WIDTH);
-        else
-            pack_transposed(end - row, b->k, l, b->l_row, packed, TILE_WIDTH);
-        run_row_of_tiles(b, row, (int)(end - row), packed, 1, TILE_WIDTH);
-        row = end;
-    }
-}
-
-TARGET static void run_block(const block *b)
-{
-    if (worth_packing(b)) {
-        run_block_packed(b);
+    if (row == 1) {
+        pack_rows(rows, k, from, step, to, width);
         return;
     }
-    const int64_t count = (b->m + ROWS - 1) / ROWS;
-    for (int64_t i = 0, row = 0; i < count; i++) {
-        const int64_t end = b->m * (i + 1) / count;
-        run_row_of_tiles(b, row, (int)(end - row), b->l + row * b->l_row, b->l_row, b->l_step);
-        row = end;
+    for (int64_t i = 0; i < rows; i += 4) {
+        const TYPE *four[4];
+        for (int64_t q = 0; q < 4; q++)
+            four[q] = from + (i + q < rows ? i + q : rows - 1) * row;
+        int64_t p = 0;
+        for (; p + 4 <= k; p += 4) {
+            /* The next four rows, which may be of the next panel. */
+            if (p * (int)sizeof(TYPE) % 64 == 0)
+                for (int q = 0; q < 4; q++)
+                    __builtin_prefetch(four[q] + 4 * row + p, 0, 2);
+            transpose_4x4(four[0] + p, four[1] + p, four[2] + p, four[3] + p, to + p * width + i,
+                          width);
+        }
+        for (; p < k; p++)
+            for (int q = 0; q < 4; q++)
+                to[p * width + i + q] = four[q][p];
     }
 }
 
@@ -294,6 +302,7 @@ TARGET INLINE void run_sums(const int vectors, int64_t k, const TYPE *x, const T
         GRAFT__UNROLL
         for (int v = 0; v < vectors; v++) {
             const TYPE *from = w + v * LANES;
+            __builtin_prefetch(from + 8 * ld);
             const vec right = v < vectors - 1 ? vec_load(from) : vec_load_first(from, last);
             acc[v] = vec_fma(left, right, acc[v]);
         }
@@ -327,8 +336,7 @@ const KERNELS TABLE = {
     .cols = COLS,
     .lanes = LANES,
     .block = run_block,
-    .pack_transposed = pack_transposed,
-    .pack_rows = pack_rows,
+    .pack = pack,
     .dots = dots,
     .sums = sums,
 };
