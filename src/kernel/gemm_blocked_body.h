@@ -307,14 +307,14 @@ static bool run_areas(job *j, graft__pool *pool, int64_t most)
 static bool worth_packing_left(const job *j)
 {
     const int64_t distance = j->l_row == 1 ? j->l_step : j->l_row;
-    return j->n > 3 * j->kernels->cols ||
+    return (j->n > 3 * j->kernels->cols && j->k >= 16) ||
            (j->m > 4 && distance * (int64_t)sizeof(TYPE) % 4096 == 0);
 }
 
 /* Rows of R as they lie will do for a few tiles. */
 static bool worth_packing_right(const job *j)
 {
-    return j->r_col != 1 || (j->m > 3 * j->kernels->rows && j->n > j->kernels->cols);
+    return j->r_col != 1 || (j->m > 3 * j->kernels->rows && j->n > j->kernels->cols && j->k >= 16);
 }
 
 /* What a choice of sides costs, in multiplications of vectors; the weights are measured ones. */

@@ -34,8 +34,6 @@ TARGET INLINE void run_tile(const int rows, const int vectors, const bool by_row
         acc[i][0] = acc[i][1] = vec_zero();
     const int tail = (vectors - 1) * LANES;
     const mask last = vec_first(t->last);
-    const TYPE *l = t->l, *r = t->r;
-    const int64_t l_row = by_row ? t->l_row : 1, l_step = by_row ? 1 : t->l_step;
     TYPE *d = t->d;
     GRAFT__UNROLL
     for (int i = 0; i < rows; i++) {
@@ -43,29 +41,56 @@ TARGET INLINE void run_tile(const int rows, const int vectors, const bool by_row
         if (vectors > 1)
             __builtin_prefetch(d + i * t->d_row + tail, 1);
     }
-    for (int64_t p = t->k; p > 0; p--, l += l_step, r += t->r_step) {
+    /* A pointer for every four rows, which the compiler must not take for one and a dozen of
+     * distances: it would run out of registers. */
+    const int64_t l_row = by_row ? t->l_row : 1, l_step = by_row ? 1 : t->l_step;
+    const TYPE *l[3] = {t->l, rows > 4 ? t->l + 4 * l_row : t->l,
+                        rows > 8 ? t->l + 8 * l_row : t->l};
+    const TYPE *r = t->r;
+    if (by_row)
+        __asm__("" : "+r"(l[0]), "+r"(l[1]), "+r"(l[2]));
+    for (int64_t p = t->k; p > 0; p--, r += t->r_step) {
         const vec r1 = masked ? vec_load_first(r + tail, last) : vec_load(r + tail);
         const vec r0 = vectors > 1 ? vec_load(r) : r1;
         GRAFT__UNROLL
         for (int i = 0; i < rows; i++) {
-            const vec left = vec_all(l[i * l_row]);
+            const vec left = vec_all(by_row ? l[i / 4][i % 4 * l_row] : l[0][i]);
             if (vectors > 1)
                 acc[i][0] = vec_fma(left, r0, acc[i][0]);
             acc[i][1] = vec_fma(left, r1, acc[i][1]);
         }
+        l[0] += l_step;
+        l[1] += l_step;
+        l[2] += l_step;
     }
-    const vec alpha = vec_all(t->alpha), beta = vec_all(t->beta);
-    const bool add = t->beta != 0;
+    if (t->alpha != 1) {
+        const vec alpha = vec_all(t->alpha);
+        GRAFT__UNROLL
+        for (int i = 0; i < rows; i++) {
+            acc[i][0] = vec_mul(alpha, acc[i][0]);
+            acc[i][1] = vec_mul(alpha, acc[i][1]);
+        }
+    }
+    if (t->beta != 0) {
+        const vec beta = vec_all(t->beta);
+        GRAFT__UNROLL
+        for (int i = 0; i < rows; i++) {
+            const TYPE *from = d + i * t->d_row;
+            if (vectors > 1)
+                acc[i][0] = vec_fma(beta, vec_load(from), acc[i][0]);
+            const vec old = masked ? vec_load_first(from + tail, last) : vec_load(from + tail);
+            acc[i][1] = vec_fma(beta, old, acc[i][1]);
+        }
+    }
     GRAFT__UNROLL
-    for (int i = 0; i < rows; i++, d += t->d_row) {
-        vec x = vec_mul(alpha, acc[i][0]), y = vec_mul(alpha, acc[i][1]);
+    for (int i = 0; i < rows; i++) {
+        TYPE *to = d + i * t->d_row;
         if (vectors > 1)
-            vec_store(d, add ? vec_fma(beta, vec_load(d), x) : x);
+            vec_store(to, acc[i][0]);
         if (masked)
-            vec_store_first(d + tail, last,
-                            add ? vec_fma(beta, vec_load_first(d + tail, last), y) : y);
+            vec_store_first(to + tail, last, acc[i][1]);
         else
-            vec_store(d + tail, add ? vec_fma(beta, vec_load(d + tail), y) : y);
+            vec_store(to + tail, acc[i][1]);
     }
 }
 
@@ -289,45 +314,48 @@ TARGET static void dots(int64_t n, int64_t k, const TYPE *x, const TYPE *w, int6
     }
 }
 
-/* `vectors` (a constant) vectors of y, the last of them masked. */
-TARGET INLINE void run_sums(const int vectors, int64_t k, const TYPE *x, const TYPE *w, int64_t ld,
-                            mask last, TYPE *sums)
+/* sums[j] += x[p] w[p * ld + j] of `steps` (a constant) steps: rows of w stream by side by side. */
+TARGET INLINE void run_sums(const int steps, int64_t n, const TYPE *x, const TYPE *w, int64_t ld,
+                            TYPE *sums)
 {
-    vec acc[8];
+    vec left[4];
     GRAFT__UNROLL
-    for (int v = 0; v < vectors; v++)
-        acc[v] = vec_zero();
-    for (int64_t p = 0; p < k; p++, w += ld) {
-        const vec left = vec_all(x[p]);
+    for (int p = 0; p < steps; p++)
+        left[p] = vec_all(x[p]);
+    int64_t j = 0;
+    for (; j + LANES <= n; j += LANES) {
+        vec sum = vec_load(sums + j);
         GRAFT__UNROLL
-        for (int v = 0; v < vectors; v++) {
-            const TYPE *from = w + v * LANES;
-            __builtin_prefetch(from + 8 * ld);
-            const vec right = v < vectors - 1 ? vec_load(from) : vec_load_first(from, last);
-            acc[v] = vec_fma(left, right, acc[v]);
-        }
+        for (int p = 0; p < steps; p++)
+            sum = vec_fma(left[p], vec_load(w + p * ld + j), sum);
+        vec_store(sums + j, sum);
     }
+    if (j == n)
+        return;
+    const mask some = vec_first((int)(n - j));
+    vec sum = vec_load(sums + j);
     GRAFT__UNROLL
-    for (int v = 0; v < vectors; v++)
-        vec_store(sums + v * LANES, acc[v]);
+    for (int p = 0; p < steps; p++)
+        sum = vec_fma(left[p], vec_load_first(w + p * ld + j, some), sum);
+    vec_store(sums + j, sum);
 }
 
 TARGET static void sums(int64_t n, int64_t k, const TYPE *x, const TYPE *w, int64_t ld, TYPE alpha,
                         TYPE beta, TYPE *y, int64_t y_step)
 {
-    for (int64_t j = 0; j < n;) {
-        _Alignas(64) TYPE found[8 * LANES];
-        const int64_t left = n - j;
-        int64_t count = left < LANES ? left : LANES;
-        if (left >= 8 * LANES) {
-            count = 8 * LANES;
-            run_sums(8, k, x, w + j, ld, vec_first(LANES), found);
-        } else {
-            run_sums(1, k, x, w + j, ld, vec_first((int)count), found);
-        }
+    enum { AT_ONCE = 8192 / sizeof(TYPE) };
+    _Alignas(64) TYPE found[AT_ONCE];
+    for (int64_t j = 0; j < n; j += AT_ONCE) {
+        const int64_t count = n - j < AT_ONCE ? n - j : AT_ONCE;
+        for (int64_t i = 0; i < count; i += LANES)
+            vec_store(found + i, vec_zero());
+        int64_t p = 0;
+        for (; p + 4 <= k; p += 4)
+            run_sums(4, count, x + p, w + p * ld + j, ld, found);
+        for (; p < k; p++)
+            run_sums(1, count, x + p, w + p * ld + j, ld, found);
         for (int64_t i = 0; i < count; i++, y += y_step)
             *y = beta == 0 ? alpha * found[i] : alpha * found[i] + beta * *y;
-        j += count;
     }
 }
 
