@@ -67,6 +67,7 @@ static void update(graft_ctx *g, graft__optim_group *group, bool decoupled)
         .maximize = o->maximize,
     };
     int64_t step = -1; /* that of the corrections in rule: usually one for the whole group */
+    graft__update u = {.n = 0};
     for (size_t i = 0; i < group->count; i++) {
         graft__optim_param *p = &group->param[i];
         if (!graft__optim_is_ready(p))
@@ -77,7 +78,7 @@ static void update(graft_ctx *g, graft__optim_group *group, bool decoupled)
             rule.step_size = o->lr / (1 - pow(o->beta1, (double)step));
             rule.v_scale = sqrt(1 - pow(o->beta2, (double)step));
         }
-        const graft__update u = graft__optim_memory(g, p, STATES);
+        graft__optim_memory(g, p, STATES, &u);
         graft__update_adam(g->pool, &u, &rule);
         graft__optim_written(g, p);
     }

@@ -82,8 +82,9 @@ static inline bool graft__optim_is_ready(const graft__optim_param *p)
 }
 
 /* What the kernel updates: the parameter, its gradient and its first `states` tensors of state
- * (those that are ready). After the kernel: graft__optim_written. */
-graft__update graft__optim_memory(graft_ctx *g, const graft__optim_param *p, int states);
+ * (those that are ready; the others' places in *out stay as they are). After the kernel:
+ * graft__optim_written. */
+void graft__optim_memory(graft_ctx *g, const graft__optim_param *p, int states, graft__update *out);
 void graft__optim_written(graft_ctx *g, graft__optim_param *p);
 
 /* A number (or a bool, or a tensor of one element) of a group's dict. If it is not there: *out

@@ -77,6 +77,8 @@ static graft_status prepare(const graft_optimizer *opt, graft__optim_param *p, u
 
 static void end_param(graft_ctx *g, graft__optim_param *p)
 {
+    if (!p->ready && !p->packed)
+        return;
     for (int i = 0; i <= GRAFT__OPTIM_STATES; i++) {
         if (p->old[i]) {
             graft__buffer_unref(g, p->old[i]);
@@ -156,31 +158,35 @@ graft_status graft_step(graft_optimizer *opt)
 
 /* ---- Memory for the kernels ---- */
 
-static graft__old_new memory_of(graft_tensor *t, const graft__buffer *old)
+/* Where a contiguous tensor's elements are: what graft__read says, without the layout, which costs
+ * more than the update of a small parameter. */
+static void *elements(const graft_tensor *t)
 {
-    void *to = graft__fresh(t).data;
-    return (graft__old_new){old ? old->data : to, to};
+    return (char *)t->storage->buffer->data + (size_t)t->offset * graft__width(t->dtype);
 }
 
-graft__update graft__optim_memory(graft_ctx *g, const graft__optim_param *p, int states)
+static void set_memory(graft__old_new *out, const graft_tensor *t, const graft__buffer *old)
 {
-    graft_tensor *t = p->tensor;
+    out->to = elements(t);
+    out->from = old ? old->data : out->to;
+}
+
+void graft__optim_memory(graft_ctx *g, const graft__optim_param *p, int states, graft__update *out)
+{
+    const graft_tensor *t = p->tensor;
     if (p->packed) {
         const graft__array to = graft__fresh(p->packed), from = graft__read(t);
         graft__copy(g->pool, &to, &from);
         t = p->packed;
     }
-    graft__update u = {
-        .dtype = t->dtype,
-        .n = t->numel,
-        .param = memory_of(t, p->old[0]),
-        .grad = graft__read(p->tensor->grad).data,
-    };
+    out->dtype = t->dtype;
+    out->n = t->numel;
+    out->grad = elements(p->tensor->grad);
+    set_memory(&out->param, t, p->old[0]);
     for (int k = 0; k < states; k++) {
         if (p->ready >> (1 + k) & 1)
-            u.state[k] = memory_of(p->state[k], p->old[1 + k]);
+            set_memory(&out->state[k], p->state[k], p->old[1 + k]);
     }
-    return u;
 }
 
 void graft__optim_written(graft_ctx *g, graft__optim_param *p)
