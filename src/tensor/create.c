@@ -91,11 +91,11 @@ static int64_t range_length(graft_ctx *g, double start, double end, double step,
                     start, end);
         return -1;
     }
-    double length;
-    if (dtype == GRAFT_I64)
-        length = ceil((double)((uint64_t)(int64_t)end - (uint64_t)(int64_t)start) / by);
-    else
-        length = ceil((end - start) / step);
+    /* int64s up to 2^64 apart: only their distance is rounded. */
+    const double distance = dtype != GRAFT_I64 ? end - start
+                            : by > 0 ? (double)((uint64_t)(int64_t)to - (uint64_t)(int64_t)from)
+                                     : -(double)((uint64_t)(int64_t)from - (uint64_t)(int64_t)to);
+    const double length = ceil(distance / (dtype == GRAFT_I64 ? by : step));
     if (!fits_i64(length)) {
         graft__fail(g, GRAFT_ERR_SHAPE, "arange: from %g to %g by %g: too many elements", start,
                     end, step);
