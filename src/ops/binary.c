@@ -30,7 +30,8 @@ static graft_status give(graft__node *node, int i, graft__function f, const graf
         graft__result(graft__tensor_new(node->ctx, node->op->name, x->ndim, x->size, x->dtype));
     if (!t)
         return graft_error_status(node->ctx);
-    const graft__array out = graft__fresh(t);
+    graft__array out;
+    graft__read_into(t, &out);
     graft__map(node->ctx->pool, f, 0, &out, x, y, z);
     return graft__give_summed(node, i, t, attr->ndim[i], attr->size[i]);
 }
@@ -43,7 +44,7 @@ static bool load(graft__node *node, int i, const graft_tensor *grad, graft__arra
     const graft_tensor *t = graft__load(node, i);
     if (!t)
         return false;
-    *out = graft__read(t);
+    graft__read_into(t, out);
     if (((const shapes *)node->attr)->broadcast)
         *out = graft__broadcast_array(out, grad->ndim, grad->size);
     return true;
@@ -52,10 +53,10 @@ static bool load(graft__node *node, int i, const graft_tensor *grad, graft__arra
 static graft_status backward(graft__node *node, graft_tensor *grad)
 {
     const binary *k = (const binary *)node->op;
-    graft__array a, b;
+    graft__array g, a, b;
+    graft__read_into(grad, &g);
     if (!load(node, 0, grad, &a) || !load(node, 1, grad, &b))
         return graft_error_status(node->ctx);
-    const graft__array g = graft__read(grad);
     graft_status st = GRAFT_OK;
     for (int i = 0; i < 2 && st == GRAFT_OK; i++) {
         if (graft__wants(node, i))
@@ -86,7 +87,8 @@ static graft_status backward_sub(graft__node *node, graft_tensor *grad)
     graft_status st = hand_on(node, 0, grad);
     if (st != GRAFT_OK || !graft__wants(node, 1))
         return st;
-    const graft__array g = graft__read(grad);
+    graft__array g;
+    graft__read_into(grad, &g);
     return give(node, 1, GRAFT__NEG, &g, NULL, NULL);
 }
 
@@ -156,12 +158,14 @@ static bool record(const binary *k, graft_tensor *y, graft_tensor *const *in)
 static graft_tensor *compute(const binary *k, graft_tensor *a, graft_tensor *b)
 {
     graft__pool *pool = a->object.ctx->pool;
-    graft__array x1 = graft__read(a), x2 = graft__read(b);
+    graft__array x1, x2, out;
+    graft__read_into(a, &x1);
+    graft__read_into(b, &x2);
     if (graft__same_shape(a, b)) {
         graft_tensor *y = graft__tensor_like(a, a->dtype);
         if (!y)
             return NULL;
-        const graft__array out = graft__fresh(y);
+        graft__read_into(y, &out);
         graft__map(pool, k->forward, 0, &out, &x1, &x2, NULL);
         return y;
     }
@@ -172,7 +176,7 @@ static graft_tensor *compute(const binary *k, graft_tensor *a, graft_tensor *b)
     graft_tensor *y = graft__tensor_new(a->object.ctx, k->op.name, ndim, size, a->dtype);
     if (!y)
         return NULL;
-    const graft__array out = graft__fresh(y);
+    graft__read_into(y, &out);
     x1 = graft__broadcast_array(&x1, ndim, size);
     x2 = graft__broadcast_array(&x2, ndim, size);
     graft__map(pool, k->forward, 0, &out, &x1, &x2, NULL);

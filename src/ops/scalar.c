@@ -20,13 +20,14 @@ static graft_status backward(graft__node *node, graft_tensor *grad)
     const scalar *k = (const scalar *)node->op;
     if (!graft__wants(node, 0))
         return GRAFT_OK;
-    const graft__array g = graft__read(grad);
+    graft__array g, in;
+    graft__read_into(grad, &g);
     if (!k->saves_input)
         return graft__give_map(node, 0, k->backward, number(node), &g, NULL, NULL);
     const graft_tensor *x = graft__load(node, 0);
     if (!x)
         return graft_error_status(node->ctx);
-    const graft__array in = graft__read(x);
+    graft__read_into(x, &in);
     return graft__give_map(node, 0, k->backward, number(node), &g, &in, NULL);
 }
 
@@ -52,7 +53,9 @@ static graft_tensor *apply(const scalar *k, graft_tensor *x, double s)
     graft_tensor *y = graft__tensor_like(x, x->dtype);
     if (!y)
         return NULL;
-    const graft__array in = graft__read(x), out = graft__fresh(y);
+    graft__array in, out;
+    graft__read_into(x, &in);
+    graft__read_into(y, &out);
     graft__map(x->object.ctx->pool, k->forward, s, &out, &in, NULL, NULL);
     const bool ok = !graft__should_record(&x, 1) || record(k, y, x, s);
     return graft__leave(graft__finish(y, ok), result);

@@ -16,14 +16,15 @@ static graft_status backward(graft__node *node, graft_tensor *grad)
     const unary *u = (const unary *)node->op;
     if (!graft__wants(node, 0))
         return GRAFT_OK;
-    const graft__array g = graft__read(grad);
+    graft__array g, in;
+    graft__read_into(grad, &g);
     if (u->save == SAVE_NOTHING)
         return graft__give_map(node, 0, u->backward, 0, &g, NULL, NULL);
     const graft_tensor *saved = graft__load(node, 0);
     if (!saved)
         return graft_error_status(node->ctx);
-    const graft__array s = graft__read(saved);
-    return graft__give_map(node, 0, u->backward, 0, &g, &s, NULL);
+    graft__read_into(saved, &in);
+    return graft__give_map(node, 0, u->backward, 0, &g, &in, NULL);
 }
 
 static bool record(const unary *u, graft_tensor *y, graft_tensor *x)
@@ -42,7 +43,9 @@ static graft_tensor *apply(const unary *u, graft_tensor *x)
     graft_tensor *y = graft__tensor_like(x, x->dtype);
     if (!y)
         return NULL;
-    const graft__array in = graft__read(x), out = graft__fresh(y);
+    graft__array in, out;
+    graft__read_into(x, &in);
+    graft__read_into(y, &out);
     graft__map(x->object.ctx->pool, u->forward, 0, &out, &in, NULL, NULL);
     const bool ok = !graft__should_record(&x, 1) || record(u, y, x);
     return graft__leave(graft__finish(y, ok), result);

@@ -158,37 +158,23 @@ graft_status graft_tensor_free(graft_tensor *t)
 
 /* ---- Elements ---- */
 
-/* Fills only what ndim says is there: small operations feel the rest. */
-static void array_of(const graft_tensor *t, graft__array *a)
-{
-    a->data = (char *)t->storage->buffer->data + t->offset * (int64_t)graft__width(t->dtype);
-    a->dtype = t->dtype;
-    a->ndim = t->ndim;
-    for (int i = 0; i < t->ndim; i++) {
-        a->size[i] = t->size[i];
-        a->stride[i] = t->stride[i];
-    }
-}
-
 graft__array graft__read(const graft_tensor *t)
 {
     graft__array a;
-    array_of(t, &a);
+    graft__read_into(t, &a);
     return a;
 }
 
 graft__array graft__fresh(graft_tensor *t)
 {
-    graft__array a;
-    array_of(t, &a);
-    return a;
+    return graft__read(t);
 }
 
 bool graft__write(graft_tensor *t, graft__array *out)
 {
     if (!graft__storage_separate(t->storage, true))
         return false;
-    array_of(t, out);
+    graft__read_into(t, out);
     return true;
 }
 
@@ -196,7 +182,7 @@ bool graft__overwrite(graft_tensor *t, graft__array *out)
 {
     if (!graft__storage_separate(t->storage, !graft__covers_storage(t)))
         return false;
-    array_of(t, out);
+    graft__read_into(t, out);
     return true;
 }
 

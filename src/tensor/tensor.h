@@ -60,7 +60,60 @@ void graft__tensor_unref(graft_tensor *t); /* NULL is ignored */
 
 /* ---- Elements ---- */
 
-/* For kernels that read: the array's data is not const, but must not be written through. */
+/* Not a loop: compilers make a call or a slow instruction of one that copies, which takes longer
+ * than many a small operation. */
+static inline void graft__copy_dims(graft__array *to, const graft_tensor *from)
+{
+    _Static_assert(GRAFT_MAX_DIMS == 8, "one case for each dimension");
+    switch (from->ndim) {
+    case 8:
+        to->size[7] = from->size[7];
+        to->stride[7] = from->stride[7];
+        /* fall through */
+    case 7:
+        to->size[6] = from->size[6];
+        to->stride[6] = from->stride[6];
+        /* fall through */
+    case 6:
+        to->size[5] = from->size[5];
+        to->stride[5] = from->stride[5];
+        /* fall through */
+    case 5:
+        to->size[4] = from->size[4];
+        to->stride[4] = from->stride[4];
+        /* fall through */
+    case 4:
+        to->size[3] = from->size[3];
+        to->stride[3] = from->stride[3];
+        /* fall through */
+    case 3:
+        to->size[2] = from->size[2];
+        to->stride[2] = from->stride[2];
+        /* fall through */
+    case 2:
+        to->size[1] = from->size[1];
+        to->stride[1] = from->stride[1];
+        /* fall through */
+    case 1:
+        to->size[0] = from->size[0];
+        to->stride[0] = from->stride[0];
+        /* fall through */
+    default:
+        break;
+    }
+}
+
+/* The array of a tensor, for kernels that read: its data is not const, but must not be written
+ * through. Entries behind the dimensions are left as they are. */
+static inline void graft__read_into(const graft_tensor *t, graft__array *out)
+{
+    out->data = (char *)t->storage->buffer->data + t->offset * (int64_t)graft__width(t->dtype);
+    out->dtype = t->dtype;
+    out->ndim = t->ndim;
+    graft__copy_dims(out, t);
+}
+
+/* The same as a value, which costs a copy. */
 graft__array graft__read(const graft_tensor *t);
 
 /* For kernels that write: separates the storage from its copies and counts a write. false, with the
