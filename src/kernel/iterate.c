@@ -26,27 +26,6 @@ static int64_t min_i64(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-static int64_t item_size(graft_dtype dtype)
-{
-    switch (dtype) {
-    case GRAFT_F64:
-    case GRAFT_I64:
-        return 8;
-    case GRAFT_F32:
-    case GRAFT_I32:
-        return 4;
-    case GRAFT_F16:
-    case GRAFT_BF16:
-    case GRAFT_I16:
-        return 2;
-    case GRAFT_I8:
-    case GRAFT_U8:
-    case GRAFT_BOOL:
-        break;
-    }
-    return 1;
-}
-
 /* By sizes and thread count only: the partition decides nothing about the results, but a fixed one
  * keeps each thread at the memory that its caches hold. */
 static int part_count(const graft__pool *pool, int64_t n, int weight)
@@ -231,7 +210,7 @@ void graft__iterate(graft__pool *pool, int count, const graft__array *const *arr
     int64_t item[GRAFT__ITERATE_MAX], n;
     for (int k = 0; k < count; k++) {
         p[k] = array[k]->data;
-        item[k] = item_size(array[k]->dtype);
+        item[k] = (int64_t)graft__width(array[k]->dtype);
     }
     if (all_contiguous(count, array, &n)) {
         graft__iterate_flat(pool, count, p, item, n, weight, loop, arg);
