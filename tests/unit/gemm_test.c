@@ -139,9 +139,17 @@ static graft__gemm problem(int64_t m, int64_t n, int64_t k, int transposed)
         .trans_a = transposed & 1, .trans_b = transposed >> 1, .m = m, .n = n, .k = k, .alpha = 1};
 }
 
+/* Whether to take a part of the cases only: set for valgrind, which is slow. */
+static bool quick(void)
+{
+    return getenv("GRAFT_TEST_QUICK") != NULL;
+}
+
 static void sweep(product *run, void *how, int step)
 {
     uint32_t seed = 1;
+    if (quick())
+        step *= 37;
     for (int i = 0, at = 0; i < EDGES; i++)
         for (int j = 0; j < EDGES; j++)
             for (int l = 0; l < EDGES; l++)
@@ -166,6 +174,8 @@ static void sweep_large(product *run, void *how)
     uint32_t seed = 2;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         for (int transposed = 0; transposed < 4; transposed++) {
+            if (quick() && transposed != (int)i % 4)
+                continue;
             graft__gemm p = problem(sizes[i][0], sizes[i][1], sizes[i][2], transposed);
             p.beta = (int)i % 2;
             compare(run, how, p, &seed, transposed ? 0 : 3);
@@ -284,7 +294,7 @@ static void test_special_values(void **state)
     static const int64_t sizes[][3] = {{3, 5, 7}, {1, 40, 600}, {40, 1, 600}, {70, 70, 600}};
     graft__pool *pool = graft__pool_new(NULL, 2);
     assert_non_null(pool);
-    for (int which = 0; which < 16; which++) {
+    for (int which = 0; which < 16; which += quick() ? 5 : 1) {
         graft__gemm p =
             problem(sizes[which / 4][0], sizes[which / 4][1], sizes[which / 4][2], which % 4);
         const int64_t m = p.m, n = p.n, k = p.k;
@@ -337,7 +347,7 @@ static void test_same_bits(void **state)
     (void)state;
     static const int64_t sizes[][3] = {
         {64, 512, 784}, {200, 300, 500}, {512, 400, 64}, {1, 900, 800}};
-    for (int which = 0; which < 16; which++) {
+    for (int which = 0; which < 16; which += quick() ? 5 : 1) {
         graft__gemm p =
             problem(sizes[which / 4][0], sizes[which / 4][1], sizes[which / 4][2], which % 4);
         uint32_t seed = 3;
@@ -354,7 +364,7 @@ static void test_same_bits(void **state)
             graft__pool *pool = graft__pool_new(&allocator, threads);
             assert_non_null(pool);
             fail = threads == 3;
-            for (int again = 0; again < 3; again++) {
+            for (int again = 0; again < (quick() ? 1 : 3); again++) {
                 run_best(pool, &p, &a, &b, &c);
                 assert_memory_equal(c.f, first.f, (size_t)(p.m * p.n) * sizeof *c.f);
                 assert_memory_equal(c.d, first.d, (size_t)(p.m * p.n) * sizeof *c.d);
