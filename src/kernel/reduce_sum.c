@@ -5,7 +5,7 @@
 
 /* f32 is summed in double, so that no order of its elements is felt. Double itself is summed in
  * chunks whose sums are added in pairs of like size: the error grows with the logarithm of n. */
-enum { RUN_CHUNK = 4096, ROW_CHUNK = 256, LEVELS = 48 };
+enum { RUN_CHUNK = 1024, ROW_CHUNK = 128, LEVELS = 48 };
 
 typedef double vd __attribute__((vector_size(64)));
 typedef double vd_any __attribute__((vector_size(64), aligned(8), may_alias));
@@ -129,19 +129,28 @@ static const char *element(const void *base, int64_t offset, size_t size)
     return (const char *)base + offset * (int64_t)size;
 }
 
+#define DEFINE_STRIDED(name, type)                                                                 \
+    static double name(const void *data, int64_t n, int64_t stride)                                \
+    {                                                                                              \
+        const type *x = data;                                                                      \
+        double a = 0, b = 0, c = 0, d = 0;                                                         \
+        for (; n >= 4; n -= 4, x += 4 * stride) {                                                  \
+            a += (double)x[0];                                                                     \
+            b += (double)x[stride];                                                                \
+            c += (double)x[2 * stride];                                                            \
+            d += (double)x[3 * stride];                                                            \
+        }                                                                                          \
+        for (; n > 0; n--, x += stride)                                                            \
+            a += (double)x[0];                                                                     \
+        return (a + b) + (c + d);                                                                  \
+    }
+
+DEFINE_STRIDED(strided_f32, float)
+DEFINE_STRIDED(strided_f64, double)
+
 static double run_strided(const void *data, int64_t n, int64_t stride, graft_dtype dtype)
 {
-    double sum = 0;
-    if (dtype == GRAFT_F32) {
-        const float *x = data;
-        for (int64_t i = 0; i < n; i++)
-            sum += (double)x[i * stride];
-    } else {
-        const double *x = data;
-        for (int64_t i = 0; i < n; i++)
-            sum += x[i * stride];
-    }
-    return sum;
+    return dtype == GRAFT_F32 ? strided_f32(data, n, stride) : strided_f64(data, n, stride);
 }
 
 static double sum_row(const graft__reduce_plan *p, const char *base, int64_t r0, int64_t r1)
