@@ -74,7 +74,8 @@ GRAFT_API graft_status graft_buffer(graft_module *m, const char *name, graft_ten
 
 /* Replaces a registered parameter or buffer, found by its dotted path, by another tensor of the
  * same shape and dtype; the field follows. With a tensor that is a parameter elsewhere this ties
- * the two: graft_set_parameter(decoder, "weight", graft_get_parameter(encoder, "weight")). */
+ * the two: graft_set_parameter(decoder, "weight", graft_get_parameter(encoder, "weight")). A tensor
+ * that had no name before requires grad as the parameter did that it replaces. */
 GRAFT_API graft_status graft_set_parameter(graft_module *m, const char *path, graft_tensor *tensor);
 
 /* ---- Using ---- */
@@ -93,7 +94,8 @@ GRAFT_API graft_status graft_module_requires_grad(graft_module *m, bool requires
 /* Drops the gradients of every parameter of the subtree. */
 GRAFT_API graft_status graft_module_zero_grad(graft_module *m);
 
-/* Elements of all parameters, each counted once; only those that require grad if trainable_only. */
+/* Elements of all parameters, each counted once; only those that require grad if trainable_only. -1
+ * if m is NULL. */
 GRAFT_API int64_t graft_parameter_count(const graft_module *m, bool trainable_only);
 
 /* ---- Looking. Dicts belong to the scope. Names are PyTorch's dotted keys in PyTorch's order. ----

@@ -32,14 +32,14 @@ typedef struct graft__sgd_rule {
     bool first; /* the buffer holds nothing yet */
 } graft__sgd_rule;
 
-/* Kingma and Ba 2015, in PyTorch's order of operations: grad' = +-grad + weight_decay * param,
- * param *= keep (AdamW), m = beta1 * m + (1 - beta1) * grad', v = beta2 * v + (1 - beta2) *
- * grad'^2, param -= step_size * m / (sqrt(v) / v_scale + eps); with amsgrad the largest v so far in
- * the place of v. state is m, v and that largest v. */
+/* Kingma and Ba 2015: grad' = +-grad + weight_decay * param, param *= keep (AdamW),
+ * m = beta1 * m + (1 - beta1) * grad', v = beta2 * v + (1 - beta2) * grad'^2 and
+ * param -= size * m / (sqrt(v) + eps), with amsgrad the largest v so far in the place of v. state
+ * is m, v and that largest v. For step t, with c = sqrt(1 - beta2^t): size = lr * c / (1 - beta1^t)
+ * and eps = the option's * c, which is the textbook's m' / (sqrt(v') + eps) with one division less.
+ */
 typedef struct graft__adam_rule {
-    double keep, weight_decay, beta1, beta2, eps;
-    double step_size; /* lr / (1 - beta1^t) */
-    double v_scale;   /* sqrt(1 - beta2^t) */
+    double keep, weight_decay, beta1, beta2, size, eps;
     bool amsgrad, maximize;
 } graft__adam_rule;
 

@@ -84,7 +84,7 @@ NAME(adam_loop)(const graft__update *u, const graft__adam_rule *r, bool decay, b
     const T beta1 = (T)r->beta1, beta2 = (T)r->beta2, keep = (T)r->keep, eps = (T)r->eps;
     const T share1 = (T)(1 - r->beta1), share2 = (T)(1 - r->beta2);
     const T wd = (T)r->weight_decay, sign = r->maximize ? -1 : 1;
-    const T step = (T)-r->step_size, scale = (T)r->v_scale;
+    const T size = (T)-r->size;
     const T *p_from = u->param.from, *grad = u->grad;
     const T *m_from = u->state[0].from, *v_from = u->state[1].from, *x_from = u->state[2].from;
     T *p_to = u->param.to, *m_to = u->state[0].to, *v_to = u->state[1].to, *x_to = u->state[2].to;
@@ -106,7 +106,7 @@ NAME(adam_loop)(const graft__update *u, const graft__adam_rule *r, bool decay, b
             top = x != x ? x : top; /* and NaN stays */
             x_to[i] = top;
         }
-        p_to[i] = p * keep + step * m / (SQRT(top) / scale + eps);
+        p_to[i] = p * keep + size * m / (SQRT(top) + eps);
     }
 }
 

@@ -62,7 +62,6 @@ static void update(graft_ctx *g, graft__optim_group *group, bool decoupled)
         .weight_decay = decoupled ? 0 : o->weight_decay,
         .beta1 = o->beta1,
         .beta2 = o->beta2,
-        .eps = o->eps,
         .amsgrad = o->amsgrad,
         .maximize = o->maximize,
     };
@@ -75,8 +74,9 @@ static void update(graft_ctx *g, graft__optim_group *group, bool decoupled)
         p->step++;
         if (p->step != step) {
             step = p->step;
-            rule.step_size = o->lr / (1 - pow(o->beta1, (double)step));
-            rule.v_scale = sqrt(1 - pow(o->beta2, (double)step));
+            const double scale = sqrt(1 - pow(o->beta2, (double)step));
+            rule.size = o->lr * scale / (1 - pow(o->beta1, (double)step));
+            rule.eps = o->eps * scale;
         }
         graft__optim_memory(g, p, STATES, &u);
         graft__update_adam(g->pool, &u, &rule);
