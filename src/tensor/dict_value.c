@@ -308,7 +308,9 @@ static graft_status set_nested(graft_dict *d, const char *op, const graft__key *
                            "of the dict that takes it",
                            op, name);
     bool found = value == d;
-    const graft_status status = found ? GRAFT_OK : contains(value, d, &found);
+    /* What only its owner holds is in no dict: most dicts are filled before they are put away. */
+    const bool is_root = d->object.refs == 1 && d->object.owner != GRAFT__OWNER_NONE;
+    const graft_status status = found || is_root ? GRAFT_OK : contains(value, d, &found);
     if (status)
         return status;
     if (found)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/ctx.h"
+#include "base/number.h"
 #include "base/text.h"
 #include "kernel/copy.h"
 #include "tensor/history.h"
@@ -28,21 +29,6 @@ static const char *element_at(const printer *p, int64_t offset)
     return (const char *)p->array.data + offset * (int64_t)graft_dtype_size(p->array.dtype);
 }
 
-/* printf writes the locale's decimal point, which may take several bytes. */
-static void use_point(char *text)
-{
-    char *comma = text;
-    while (*comma == '-' || isdigit((unsigned char)*comma))
-        comma++;
-    if (*comma == 0 || *comma == '.' || *comma == 'e')
-        return;
-    char *behind = comma;
-    while (*behind && !isdigit((unsigned char)*behind))
-        behind++;
-    *comma = '.';
-    memmove(comma + 1, behind, strlen(behind) + 1);
-}
-
 static int format_number(const printer *p, double x, char out[ELEMENT_MAX])
 {
     if (!isfinite(x))
@@ -51,7 +37,7 @@ static int format_number(const printer *p, double x, char out[ELEMENT_MAX])
         snprintf(out, ELEMENT_MAX, "%.4e", x);
     else
         snprintf(out, ELEMENT_MAX, p->whole ? "%.0f" : "%.4f", x);
-    use_point(out);
+    graft__use_point(out);
     if (p->whole && !p->scientific)
         strcat(out, ".");
     return (int)strlen(out);

@@ -1,0 +1,660 @@
+#include "test.h"
+
+#include <stdio.h>
+
+#include "failing_allocator.h"
+#include "tensor/dict.h"
+
+static graft_tensor *number(graft_ctx *g, double value)
+{
+    return graft_scalar(g, value, GRAFT_F32);
+}
+
+/* The keys in order, joined by blanks. */
+static const char *keys(const graft_dict *d)
+{
+    static char text[1000];
+    text[0] = 0;
+    for (int64_t i = 0; i < graft_dict_len(d); i++) {
+        strcat(text, i ? " " : "");
+        strcat(text, graft_dict_key(d, i));
+    }
+    return text;
+}
+
+/* ---- Values ---- */
+
+static void values_come_back_by_kind(void **state)
+{
+    (void)state;
+    graft_ctx *g = test_open();
+    graft_dict *d = graft_dict_new(g), *nested = graft_dict_new(g);
+    graft_tensor *t = number(g, 4);
+    assert_int_equal(graft_dict_set_none(d, "none"), GRAFT_OK);
+    assert_int_equal(graft_dict_set_bool(d, "bool", true), GRAFT_OK);
+    assert_int_equal(graft_dict_set_int(d, "int", INT64_MIN), GRAFT_OK);
+    assert_int_equal(graft_dict_set_float(d, "float", 0.5), GRAFT_OK);
+    assert_int_equal(graft_dict_set_string(d, "string", "text"), GRAFT_OK);
+    assert_int_equal(graft_dict_set_tensor(d, "tensor", t), GRAFT_OK);
+    assert_int_equal(graft_dict_set_dict(d, "dict", nested), GRAFT_OK);
+    assert_int_equal(graft_dict_len(d), 7);
+    assert_string_equal(keys(d), "none bool int float string tensor dict");
+    for (int64_t i = 0; i < 7; i++) {
+        assert_int_equal(graft_dict_kind(d, i), (graft_value_kind)i);
+        assert_int_equal(graft_dict_find(d, graft_dict_key(d, i)), i);
+        assert_int_equal(graft_dict_bool_at(d, i), i == 1);
+        assert_true(graft_dict_int_at(d, i) == (i == 2 ? INT64_MIN : 0));
+        assert_true(graft_dict_float_at(d, i) == (i == 1   ? 1.0
+                                                  : i == 2 ? -0x1p63
+                                                  : i == 3 ? 0.5
+                                                           : 0.0));
+        assert_ptr_equal(graft_dict_tensor_at(d, i), i == 5 ? t : NULL);
+        assert_ptr_equal(graft_dict_dict_at(d, i), i == 6 ? nested : NULL);
+        if (i == 4)
+            assert_string_equal(graft_dict_string_at(d, i), "text");
+        else
+            assert_null(graft_dict_string_at(d, i));
+        assert_false(graft_dict_key_is_int(d, i, NULL));
+    }
+    assert_null(graft_dict_key(d, 7));
+    assert_null(graft_dict_key(d, -1));
+    assert_int_equal(graft_dict_kind(d, 7), GRAFT_VALUE_NONE);
+    assert_int_equal(graft_dict_find(d, "other"), -1);
+    assert_no_error(g);
+    graft_close(g);
+}
+
+static void a_new_value_stands_where_the_old_one_did(void **state)
+{
+    (void)state;
+    graft_ctx *g = test_open();
+    graft_dict *d = graft_dict_new(g);
+    graft_dict_set_tensor(d, "a", number(g, 1));
+    graft_dict_set_string(d, "b", "x");
+    graft_dict_set_int(d, "c", 3);
+    assert_int_equal(graft_dict_set_string(d, "a", "now a string"), GRAFT_OK);
+    assert_int_equal(graft_dict_set_dict(d, "b", graft_dict_new(g)), GRAFT_OK);
+    /* A value may be made of itself. */
+    assert_int_equal(graft_dict_set_string(d, "a", graft_dict_string_at(d, 0)), GRAFT_OK);
+    assert_int_equal(graft_dict_set_dict(d, "b", graft_dict_dict_at(d, 1)), GRAFT_OK);
+    assert_string_equal(keys(d), "a b c");
+    assert_string_equal(graft_dict_string_at(d, 0), "now a string");
+    assert_int_equal(graft_dict_kind(d, 1), GRAFT_VALUE_DICT);
+    graft_close(g);
+}
+
+static void integers_and_strings_are_two_keys(void **state)
+{
+    (void)state;
+    graft_ctx *g = test_open();
+    graft_dict *d = graft_dict_new(g), *nested = graft_dict_new(g);
+    graft_tensor *a = number(g, 1), *b = number(g, 2);
+    assert_int_equal(graft_dict_set_int_key_tensor(d, 3, a), GRAFT_OK);
+    assert_int_equal(graft_dict_set_tensor(d, "3", b), GRAFT_OK);
+    assert_int_equal(graft_dict_set_int_key_dict(d, INT64_MIN, nested), GRAFT_OK);
+    assert_int_equal(graft_dict_len(d), 3);
+    assert_int_equal(graft_dict_find(d, "3"), 1);
+    assert_int_equal(graft_dict_find_int(d, 3), 0);
+    assert_int_equal(graft_dict_find_int(d, 4), -1);
+    int64_t key = 0;
+    assert_true(graft_dict_key_is_int(d, 2, &key));
+    assert_true(key == INT64_MIN);
+    assert_string_equal(keys(d), "3 3 -9223372036854775808");
+    assert_ptr_equal(graft_dict_dict(d, "-9223372036854775808"), nested);
+    /* At a path the string goes first. */
+    assert_ptr_equal(graft_dict_tensor(d, "3"), b);
+    assert_int_equal(graft_dict_drop(d, "3"), GRAFT_OK);
+    assert_ptr_equal(graft_dict_tensor(d, "3"), a);
+    assert_null(graft_dict_tensor(d, "03"));
+    assert_null(graft_dict_tensor(d, "-3"));
+    assert_null(graft_dict_tensor(d, "92233720368547758089"));
+    graft_close(g);
+}
+
+static void a_dict_holds_its_values(void **state)
+{
+    (void)state;
+    graft_ctx *g = test_open();
+    graft_dict *d = graft_dict_new(g);
+    graft_scope_begin(g);
+    graft_dict *nested = graft_dict_new(g);
+    graft_dict_set_tensor(nested, "x", number(g, 7));
+    graft_dict_set_dict(d, "nested", nested);
+    graft_dict_free(nested);
+    graft_scope_end(g);
+    assert_true(graft_item(graft_dict_tensor(d, "nested.x")) == 7.0);
+    graft_dict_free(graft_dict_dict(d, "nested"));
+    assert_error(g, GRAFT_ERR_STATE,
+                 "dict_free: the dict belongs to what holds it and is freed with it");
+    graft_dict_free(d);
+    graft_dict_free(NULL);
+    assert_no_error(g);
+    graft_close(g);
+}
+
+/* ---- Paths ---- */
+
+static void paths_lead_through_nested_dicts(void **state)
+{
+    (void)state;
+    graft_ctx *g = test_open();
+    graft_dict *d = graft_dict_new(g), *model = graft_dict_new(g), *moments = graft_dict_new(g);
+    graft_dict *moment = graft_dict_new(g);
+    graft_tensor *weight = number(g, 1), *bias = number(g, 2), *avg = number(g, 3);
+    graft_dict_set_tensor(model, "fc1.weight", weight);
+    graft_dict_set_tensor(model, "fc1", bias);
+    graft_dict_set_dict(d, "model.state", model);
+    graft_dict_set_tensor(moment, "exp_avg", avg);
+    graft_dict_set_int_key_dict(moments, 3, moment);
+    graft_dict_set_dict(d, "state", moments);
+    graft_dict_set_dict(d, "model", moments);
+    assert_ptr_equal(graft_dict_tensor(d, "model.state.fc1.weight"), weight);
+    assert_ptr_equal(graft_dict_tensor(d, "model.state.fc1"), bias);
+    assert_ptr_equal(graft_dict_tensor(d, "state.3.exp_avg"), avg);
+    assert_ptr_equal(graft_dict_tensor(d, "model.3.exp_avg"), avg);
+    assert_ptr_equal(graft_dict_dict(d, "state.3"), moment);
+    assert_ptr_equal(graft_dict_dict(d, "model.state"), model);
+    assert_null(graft_dict_tensor(d, "state.3"));
+    assert_null(graft_dict_dict(d, "state.3.exp_avg"));
+    assert_null(graft_dict_tensor(d, "model.state.fc1.bias"));
+    assert_null(graft_dict_tensor(d, ""));
+    assert_null(graft_dict_tensor(d, "."));
+    assert_null(graft_dict_tensor(d, "state.3.exp_avg."));
+    assert_no_error(g);
+    graft_close(g);
+}
+
+static void the_longest_key_goes_first_but_not_alone(void **state)
+{
+    (void)state;
+    graft_ctx *g = test_open();
+    graft_dict *d = graft_dict_new(g), *ab = graft_dict_new(g), *a = graft_dict_new(g);
+    graft_tensor *through_ab = number(g, 1), *through_a = number(g, 2), *whole = number(g, 3);
+    graft_dict_set_tensor(ab, "c", through_ab);
+    graft_dict_set_tensor(a, "b.c", through_a);
+    graft_dict_set_tensor(a, "b.d", through_a);
+    graft_dict_set_dict(d, "a", a);
+    assert_ptr_equal(graft_dict_tensor(d, "a.b.c"), through_a);
+    graft_dict_set_dict(d, "a.b", ab);
+    assert_ptr_equal(graft_dict_tensor(d, "a.b.c"), through_ab);
+    assert_ptr_equal(graft_dict_tensor(d, "a.b.d"), through_a); /* "a.b" led nowhere */
+    graft_dict_set_tensor(d, "a.b.c", whole);
+    assert_ptr_equal(graft_dict_tensor(d, "a.b.c"), whole);
+    graft_dict_set_int(d, "a.b.d", 5); /* no tensor: the search goes on */
+    assert_ptr_equal(graft_dict_tensor(d, "a.b.d"), through_a);
+    graft_close(g);
+}
+
+/* ---- Renaming and dropping ---- */
+
+static void renaming_and_dropping_keep_the_order(void **state)
+{
+    (void)state;
+    graft_ctx *g = test_open();
+    graft_dict *d = graft_dict_new(g);
+    for (const char *c = "abcde"; *c; c++)
+        graft_dict_set_int(d, (char[]){*c, 0}, *c);
+    assert_int_equal(graft_dict_rename(d, "b", "x"), GRAFT_OK);
+    assert_int_equal(graft_dict_drop(d, "d"), GRAFT_OK);
+    assert_int_equal(graft_dict_rename(d, "c", "c"), GRAFT_OK);
+    assert_string_equal(keys(d), "a x c e");
+    assert_int_equal(graft_dict_int_at(d, 1), 'b');
+    assert_int_equal(graft_dict_find(d, "e"), 3);
+    assert_int_equal(graft_dict_rename(d, "b", "y"), GRAFT_ERR_NAME);
+    assert_error(g, GRAFT_ERR_NAME, "dict_rename: there is no \"b\"");
+    assert_int_equal(graft_dict_rename(d, "a", "e"), GRAFT_ERR_NAME);
+    assert_error(g, GRAFT_ERR_NAME, "dict_rename: \"a\" can't become \"e\": that name is taken");
+    assert_int_equal(graft_dict_drop(d, "d"), GRAFT_ERR_NAME);
+    assert_error(g, GRAFT_ERR_NAME, "dict_drop: there is no \"d\"");
+    assert_string_equal(keys(d), "a x c e");
+    graft_close(g);
+}
+
+static void prefixes_change_all_or_none(void **state)
+{
+    (void)state;
+    graft_ctx *g = test_open();
+    graft_dict *d = graft_dict_new(g);
+    graft_dict_set_int(d, "module.a", 1);
+    graft_dict_set_int(d, "b", 2);
+    graft_dict_set_int(d, "module.c", 3);
+    graft_dict_set_int(d, "modul", 4);
+    int64_t count = -1;
+    assert_int_equal(graft_dict_rename_prefix(d, "module.", "", &count), GRAFT_OK);
+    assert_int_equal(count, 2);
+    assert_string_equal(keys(d), "a b c modul");
+    assert_int_equal(graft_dict_rename_prefix(d, "", "net.", &count), GRAFT_OK);
+    assert_int_equal(count, 4);
+    assert_string_equal(keys(d), "net.a net.b net.c net.modul");
+    /* One takes the name that another gives up: no collision. */
+    graft_dict_set_int(d, "net.net.a", 5);
+    assert_int_equal(graft_dict_rename_prefix(d, "net.", "", NULL), GRAFT_OK);
+    assert_string_equal(keys(d), "a b c modul net.a");
+    assert_int_equal(graft_dict_find(d, "net.a"), 4);
+    assert_int_equal(graft_dict_rename_prefix(d, "none", "x", &count), GRAFT_OK);
+    assert_int_equal(count, 0);
+    graft_dict_set_int(d, "net.z", 6);
+    assert_int_equal(graft_dict_rename_prefix(d, "net.", "", &count), GRAFT_ERR_NAME);
+    assert_error(g, GRAFT_ERR_NAME,
+                 "dict_rename_prefix: \"net.a\" can't become \"a\": that name is taken");
+    assert_int_equal(count, 0);
+    assert_string_equal(keys(d), "a b c modul net.a net.z");
+    graft_close(g);
+}
+
+/* ---- Large dicts, where keys are hashed ---- */
+
+enum { MANY = 3000 };
+
+static const char *name_of(char out[32], const char *prefix, int i)
+{
+    snprintf(out, 32, "%s%d", prefix, i);
+    return out;
+}
+
+static void check_all(const graft_dict *d, const char *prefix, int step)
+{
+    char name[32];
+    int64_t at = 0;
+    for (int i = 0; i < MANY; i++) {
+        const int64_t found = graft_dict_find(d, name_of(name, prefix, i));
+        assert_int_equal(found, i % step ? at : -1);
+        if (i % step) {
+            assert_string_equal(graft_dict_key(d, at), name);
+            assert_int_equal(graft_dict_int_at(d, at++), i);
+        }
+    }
+    assert_int_equal(graft_dict_len(d), at);
+}
+
+static void large_dicts_find_what_they_hold(void **state)
+{
+    (void)state;
+    graft_ctx *g = test_open();
+    graft_dict *d = graft_dict_new(g);
+    char name[32], other[32];
+    for (int i = 0; i < MANY; i++)
+        assert_int_equal(graft_dict_set_int(d, name_of(name, "layer.", i), i), GRAFT_OK);
+    for (int i = MANY - 1; i >= 0; i--) /* replaced where they stand */
+        assert_int_equal(graft_dict_set_int(d, name_of(name, "layer.", i), i), GRAFT_OK);
+    for (int i = 0; i < MANY; i += 3)
+        assert_int_equal(graft_dict_drop(d, name_of(name, "layer.", i)), GRAFT_OK);
+    check_all(d, "layer.", 3);
+    for (int i = 0; i < MANY; i++)
+        if (i % 3)
+            assert_int_equal(
+                graft_dict_rename(d, name_of(name, "layer.", i), name_of(other, "", i)), GRAFT_OK);
+    check_all(d, "", 3);
+    assert_int_equal(graft_dict_rename_prefix(d, "", "block.", NULL), GRAFT_OK);
+    check_all(d, "block.", 3);
+    graft_dict *clone = graft_dict_clone(d, NULL);
+    check_all(clone, "block.", 3);
+
+    graft_dict *numbers = graft_dict_new(g);
+    graft_tensor *t = number(g, 1);
+    for (int i = 0; i < MANY; i++)
+        assert_int_equal(graft_dict_set_int_key_tensor(numbers, (int64_t)i << 40, t), GRAFT_OK);
+    for (int i = 0; i < MANY; i++)
+        assert_int_equal(graft_dict_find_int(numbers, (int64_t)i << 40), i);
+    assert_int_equal(graft_dict_find_int(numbers, 1), -1);
+    graft_close(g);
+}
+
+static void appending_does_not_look(void **state)
+{
+    (void)state;
+    graft_ctx *g = test_open();
+    graft_dict *d = graft__dict_new(g);
+    graft_tensor *t = number(g, 1);
+    char name[32];
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(graft__dict_append_tensor(d, name_of(name, "", i), t), GRAFT_OK);
+        assert_int_equal(graft_dict_find(d, name), i);
+    }
+    assert_int_equal(graft__dict_append_tensor(d, "x", NULL), GRAFT_ERR_ARGUMENT);
+    graft__dict_unref(d);
+    graft_close(g);
+}
+
+static void lists_are_dicts_with_the_keys_0_to_n(void **state)
+{
+    (void)state;
+    graft_ctx *g = test_open();
+    graft_dict *list = graft__dict_new(g), *d = graft_dict_new(g);
+    assert_int_equal(graft__dict_push_int(list, 5), GRAFT_OK);
+    assert_int_equal(graft__dict_push_float(list, 0.9), GRAFT_OK);
+    assert_int_equal(graft__dict_push_string(list, "s"), GRAFT_OK);
+    assert_int_equal(graft__dict_set_nested(d, "betas", list, GRAFT_VALUE_TUPLE), GRAFT_OK);
+    assert_int_equal(graft__dict_set_nested_int(d, 8, list, GRAFT_VALUE_LIST), GRAFT_OK);
+    graft__dict_unref(list);
+    assert_int_equal(graft_dict_kind(d, 0), GRAFT_VALUE_TUPLE);
+    assert_int_equal(graft_dict_kind(d, 1), GRAFT_VALUE_LIST);
+    const graft_dict *read = graft_dict_dict(d, "betas");
+    assert_ptr_equal(read, list);
+    assert_int_equal(graft_dict_len(read), 3);
+    assert_int_equal(graft_dict_find_int(read, 2), 2);
+    assert_true(graft_dict_float_at(read, 1) == 0.9);
+    assert_string_equal(graft_dict_string_at(read, 2), "s");
+    assert_int_equal(graft__dict_push_string(list, NULL), GRAFT_ERR_ARGUMENT);
+    assert_int_equal(graft__dict_push_int(NULL, 1), GRAFT_ERR_ARGUMENT);
+    graft_close(g);
+}
+
+/* ---- What is refused ---- */
+
+static void wrong_arguments_are_refused(void **state)
+{
+    (void)state;
+    graft_ctx *g = test_open(), *other = test_open();
+    graft_dict *d = graft_dict_new(g);
+    assert_int_equal(graft_dict_set_int(d, NULL, 1), GRAFT_ERR_ARGUMENT);
+    assert_error(g, GRAFT_ERR_ARGUMENT, "dict_set_int: the key is NULL");
+    assert_int_equal(graft_dict_set_string(d, "s", NULL), GRAFT_ERR_ARGUMENT);
+    assert_error(g, GRAFT_ERR_ARGUMENT, "dict_set_string: the string is NULL");
+    assert_int_equal(graft_dict_set_tensor(d, "t", NULL), GRAFT_ERR_ARGUMENT);
+    assert_error(g, GRAFT_ERR_ARGUMENT, "dict_set_tensor: the tensor for \"t\" is NULL");
+    assert_int_equal(graft_dict_set_dict(d, "d", NULL), GRAFT_ERR_ARGUMENT);
+    assert_error(g, GRAFT_ERR_ARGUMENT, "dict_set_dict: the dict for \"d\" is NULL");
+    assert_int_equal(graft_dict_set_tensor(d, "t", number(other, 1)), GRAFT_ERR_ARGUMENT);
+    assert_error_has(g, GRAFT_ERR_ARGUMENT, "the tensor for \"t\" belongs to another context");
+    assert_int_equal(graft_dict_set_int_key_dict(d, 4, graft_dict_new(other)), GRAFT_ERR_ARGUMENT);
+    assert_error_has(g, GRAFT_ERR_ARGUMENT, "the dict for \"4\" belongs to another context");
+    assert_int_equal(graft_dict_rename(d, "a", NULL), GRAFT_ERR_ARGUMENT);
+    assert_error(g, GRAFT_ERR_ARGUMENT, "dict_rename: a name is NULL");
+    assert_int_equal(graft_dict_drop(d, NULL), GRAFT_ERR_ARGUMENT);
+    assert_error(g, GRAFT_ERR_ARGUMENT, "dict_drop: the key is NULL");
+    assert_int_equal(graft_dict_rename_prefix(d, NULL, "", NULL), GRAFT_ERR_ARGUMENT);
+    assert_error(g, GRAFT_ERR_ARGUMENT, "dict_rename_prefix: a prefix is NULL");
+    assert_int_equal(graft_dict_len(d), 0);
+    graft_close(g);
+    graft_close(other);
+
+    assert_null(graft_dict_new(NULL));
+    assert_int_equal(graft_dict_set_int(NULL, "a", 1), GRAFT_ERR_ARGUMENT);
+    assert_int_equal(graft_dict_set_int_key_tensor(NULL, 1, NULL), GRAFT_ERR_ARGUMENT);
+    assert_int_equal(graft_dict_set_int_key_dict(NULL, 1, NULL), GRAFT_ERR_ARGUMENT);
+    assert_int_equal(graft_dict_rename(NULL, "a", "b"), GRAFT_ERR_ARGUMENT);
+    assert_int_equal(graft_dict_drop(NULL, "a"), GRAFT_ERR_ARGUMENT);
+    assert_int_equal(graft_dict_rename_prefix(NULL, "a", "b", NULL), GRAFT_ERR_ARGUMENT);
+    assert_int_equal(graft_dict_len(NULL), 0);
+    assert_int_equal(graft_dict_find(NULL, "a"), -1);
+    assert_int_equal(graft_dict_find_int(NULL, 1), -1);
+    assert_null(graft_dict_key(NULL, 0));
+    assert_null(graft_dict_tensor(NULL, "a"));
+    assert_null(graft_dict_dict(NULL, "a"));
+    assert_null(graft_dict_ctx(NULL));
+    assert_null(graft_dict_keep(NULL));
+    assert_null(graft_dict_clone(NULL, NULL));
+}
+
+static void no_dict_contains_itself(void **state)
+{
+    (void)state;
+    graft_ctx *g = test_open();
+    graft_dict *a = graft_dict_new(g), *b = graft_dict_new(g), *c = graft_dict_new(g);
+    assert_int_equal(graft_dict_set_dict(a, "a", a), GRAFT_ERR_ARGUMENT);
+    assert_error(g, GRAFT_ERR_ARGUMENT,
+                 "dict_set_dict: with \"a\" the dict would come to contain itself");
+    assert_int_equal(graft_dict_set_dict(a, "b", b), GRAFT_OK);
+    assert_int_equal(graft_dict_set_dict(b, "c", c), GRAFT_OK);
+    assert_int_equal(graft_dict_set_dict(b, "again", c), GRAFT_OK);
+    assert_int_equal(graft_dict_set_dict(a, "c", c), GRAFT_OK); /* twice is no cycle */
+    assert_int_equal(graft_dict_set_int_key_dict(c, 1, a), GRAFT_ERR_ARGUMENT);
+    assert_error_has(g, GRAFT_ERR_ARGUMENT, "with \"1\" the dict would come to contain itself");
+    assert_int_equal(graft_dict_len(c), 0);
+    graft_close(g);
+}
+
+/* Neither the stack nor the time may depend on how deep or how often dicts are nested. */
+static void deep_and_wide_nesting(void **state)
+{
+    (void)state;
+    graft_ctx *g = test_open();
+    graft_dict *inner = graft_dict_new(g);
+    for (int i = 0; i < 50000; i++) {
+        graft_dict *outer = graft_dict_new(g);
+        /* Twice: 2^50000 paths lead to the innermost. */
+        assert_int_equal(graft_dict_set_dict(outer, "a", inner), GRAFT_OK);
+        assert_int_equal(graft_dict_set_dict(outer, "b", inner), GRAFT_OK);
+        graft_dict_free(inner);
+        inner = outer;
+    }
+    graft_dict *clone = graft_dict_clone(inner, NULL);
+    assert_ptr_equal(graft_dict_dict(clone, "a"), graft_dict_dict(clone, "b"));
+    graft_dict *held = graft_dict_dict(clone, "a");
+    assert_int_equal(graft_dict_set_dict(held, "clone", clone), GRAFT_ERR_ARGUMENT);
+    assert_error_has(g, GRAFT_ERR_ARGUMENT, "would come to contain itself");
+    graft_dict_free(inner);
+    graft_dict_free(clone);
+    graft_close(g);
+}
+
+/* ---- Scopes ---- */
+
+static void kept_dicts_outlive_their_scope(void **state)
+{
+    (void)state;
+    graft_ctx *g = test_open();
+    graft_scope_begin(g);
+    graft_dict *d = graft__dict_result(graft__dict_new(g));
+    graft_dict_set_tensor(d, "x", number(g, 2));
+    assert_ptr_equal(graft_dict_keep(d), d);
+    assert_non_null(graft__dict_result(graft__dict_new(g)));
+    graft_scope_end(g);
+    assert_true(graft_item(graft_dict_tensor(d, "x")) == 2.0);
+    assert_ptr_equal(graft_dict_ctx(d), g);
+    graft_dict_free(d);
+    graft_close(g);
+}
+
+/* ---- Snapshots ---- */
+
+/* A dict with ties, views, a gradient and everything that may be in a dict. */
+static graft_dict *checkpoint(graft_ctx *g)
+{
+    graft_dict *d = graft_dict_new(g), *nested = graft__dict_new(g), *list = graft__dict_new(g);
+    graft_tensor *base = graft_arange(g, 0, 12, 1, GRAFT_F32);
+    graft_tensor *leaf = graft_set_requires_grad(graft_ones(g, graft_shape1(3), GRAFT_F32), true);
+    graft_set_grad(leaf, graft_full(g, graft_shape1(3), 2, GRAFT_F32));
+    graft_dict_set_tensor(d, "base", base);
+    graft_dict_set_tensor(d, "part", graft_narrow(base, 0, 3, 4));
+    graft_dict_set_tensor(d, "tied", base);
+    graft_dict_set_tensor(nested, "turned",
+                          graft_transpose(graft_view(base, graft_shape2(3, 4)), 0, 1));
+    graft_dict_set_tensor(nested, "leaf", leaf);
+    graft_dict_set_none(nested, "none");
+    graft_dict_set_string(nested, "string", "text");
+    graft__dict_push_int(list, 1);
+    graft__dict_push_float(list, 2);
+    graft__dict_push_string(list, "three");
+    graft__dict_set_nested(nested, "list", list, GRAFT_VALUE_LIST);
+    graft__dict_set_nested(d, "nested", nested, GRAFT_VALUE_DICT);
+    graft__dict_set_nested_int(d, 5, list, GRAFT_VALUE_TUPLE);
+    graft__dict_unref(nested);
+    graft__dict_unref(list);
+    return d;
+}
+
+static void check_snapshot(graft_dict *d, graft_dict *copy)
+{
+    graft_tensor *base = graft_dict_tensor(copy, "base"), *part = graft_dict_tensor(copy, "part");
+    graft_tensor *turned = graft_dict_tensor(copy, "nested.turned");
+    assert_string_equal(keys(copy), "base part tied nested 5");
+    assert_ptr_not_equal(base, graft_dict_tensor(d, "base"));
+    assert_ptr_equal(graft_dict_tensor(copy, "tied"), base);
+    assert_true(graft_shares_memory(base, graft_dict_tensor(d, "base")));
+    assert_false(graft_shares_storage(base, graft_dict_tensor(d, "base")));
+    assert_true(graft_shares_storage(base, part) && graft_shares_storage(base, turned));
+    assert_int_equal(graft_storage_offset(part), 3);
+    assert_int_equal(graft_stride(turned, 1), 4);
+
+    /* A write is seen by the copy's views, and not by the source. */
+    ((float *)graft_data_mut(part))[0] = 30;
+    assert_elements(turned, (const double[]){0, 4, 8, 1, 5, 9, 2, 6, 10, 30, 7, 11}, 12);
+    assert_elements(graft_dict_tensor(d, "part"), (const double[]){3, 4, 5, 6}, 4);
+    assert_false(graft_shares_memory(base, graft_dict_tensor(d, "base")));
+
+    graft_tensor *leaf = graft_dict_tensor(copy, "nested.leaf");
+    assert_true(graft_requires_grad(leaf) && graft_is_leaf(leaf));
+    assert_elements(graft_grad(leaf), (const double[]){2, 2, 2}, 3);
+    assert_ptr_not_equal(graft_grad(leaf), graft_grad(graft_dict_tensor(d, "nested.leaf")));
+    const graft_dict *list = graft_dict_dict(copy, "nested.list");
+    assert_ptr_equal(list, graft_dict_dict(copy, "5"));
+    assert_int_equal(graft_dict_kind(copy, 4), GRAFT_VALUE_TUPLE);
+    assert_string_equal(graft_dict_string_at(list, 2), "three");
+    assert_true(graft_dict_key_is_int(copy, 4, NULL));
+}
+
+static void snapshots_keep_ties_and_views(void **state)
+{
+    (void)state;
+    graft_ctx *g = test_open();
+    graft_dict *d = checkpoint(g), *copy = graft_dict_clone(d, NULL);
+    assert_no_error(g);
+    assert_ptr_equal(graft_dict_ctx(copy), g);
+    check_snapshot(d, copy);
+    graft_dict_free(copy);
+    graft_close(g);
+}
+
+static void snapshots_into_another_context_outlive_theirs(void **state)
+{
+    (void)state;
+    graft_ctx *g = test_open(), *other = test_open();
+    graft_dict *d = checkpoint(g), *copy = graft_dict_clone(d, other);
+    graft_dict *second = graft_dict_clone(d, other);
+    assert_ptr_equal(graft_dict_ctx(copy), other);
+    assert_ptr_equal(graft_tensor_ctx(graft_dict_tensor(copy, "nested.leaf")), other);
+    check_snapshot(d, copy);
+    graft_close(g);
+    assert_elements(graft_dict_tensor(second, "part"), (const double[]){3, 4, 5, 6}, 4);
+    graft_close(other);
+}
+
+static void snapshots_cost_no_elements(void **state)
+{
+    (void)state;
+    graft_ctx *g = test_open();
+    graft_dict *d = graft_dict_new(g);
+    graft_dict_set_tensor(d, "x", graft_zeros(g, graft_shape1(1 << 20), GRAFT_F32));
+    graft_memory before, after;
+    graft_memory_stats(g, &before);
+    assert_non_null(graft_dict_clone(d, NULL));
+    graft_memory_stats(g, &after);
+    assert_true(after.in_use - before.in_use < 4096);
+    graft_close(g);
+}
+
+static void snapshots_refuse_history_by_name(void **state)
+{
+    (void)state;
+    graft_ctx *g = test_open();
+    graft_dict *d = checkpoint(g);
+    graft_tensor *leaf = graft_dict_tensor(d, "nested.leaf");
+    graft_dict_set_tensor(graft_dict_dict(d, "nested"), "y", graft_mul(leaf, leaf));
+    assert_null(graft_dict_clone(d, NULL));
+    assert_error(g, GRAFT_ERR_STATE,
+                 "dict_clone: the tensor \"y\" is the result of mul and has a history: detach it "
+                 "first");
+    graft_close(g);
+}
+
+/* ---- Without memory ---- */
+
+/* Every call either did all or, with an error, nothing; what it did not do leaves nothing behind.
+ */
+static void build_and_change(void *user, failing_allocator *a)
+{
+    (void)user;
+    graft_ctx *g = failing_allocator_open(a);
+    if (!g)
+        return;
+    graft_dict *d = checkpoint(g);
+    char name[32];
+    int64_t length = graft_dict_len(d);
+    for (int i = 0; d && i < 20; i++) {
+        const graft_status status = graft_dict_set_string(d, name_of(name, "k.", i), "value");
+        length += status == GRAFT_OK;
+        assert_int_equal(graft_dict_len(d), length);
+        assert_int_equal(graft_dict_find(d, name) >= 0, status == GRAFT_OK);
+    }
+    if (d && graft_dict_find(d, "k.3") >= 0) {
+        const graft_status status = graft_dict_rename(d, "k.3", "k.three");
+        assert_int_equal(graft_dict_find(d, "k.three") >= 0, status == GRAFT_OK);
+        assert_int_equal(graft_dict_find(d, "k.3") >= 0, status != GRAFT_OK);
+    }
+    if (d && graft_dict_find(d, "k.5") >= 0 && graft_dict_find(d, "k.6") >= 0) {
+        const graft_status status = graft_dict_rename_prefix(d, "k.", "key.", NULL);
+        assert_int_equal(graft_dict_find(d, "key.5") >= 0, status == GRAFT_OK);
+        assert_int_equal(graft_dict_find(d, "k.6") >= 0, status != GRAFT_OK);
+    }
+    /* Without an error too: the index is only a help. */
+    const graft_status status = graft_error_status(g);
+    assert_true(status == GRAFT_OK || (status == GRAFT_ERR_MEMORY && a->failed));
+    graft_close(g);
+}
+
+static void lack_of_memory_leaves_dicts_whole(void **state)
+{
+    (void)state;
+    failing_allocator_sweep(build_and_change, NULL);
+}
+
+static void clone_into(void *user, failing_allocator *a)
+{
+    graft_ctx *g = user, *into = failing_allocator_open(a);
+    if (!into)
+        return;
+    graft_dict *d = checkpoint(g);
+    const graft_status before = graft_error_status(g);
+    assert_int_equal(before, GRAFT_OK);
+    graft_dict *copy = graft_dict_clone(d, into);
+    if (copy) {
+        assert_int_equal(graft_dict_len(copy), 5);
+        assert_elements(graft_dict_tensor(copy, "part"), (const double[]){3, 4, 5, 6}, 4);
+    } else {
+        assert_int_equal(graft_error_status(into), GRAFT_ERR_MEMORY);
+        assert_error(g, GRAFT_ERR_MEMORY, "dict_clone: out of memory in the copy's context");
+    }
+    graft_close(into);
+    /* Nobody shares the source's memory any more. */
+    const void *data = graft_data(graft_dict_tensor(d, "base"));
+    assert_ptr_equal(graft_data_mut(graft_dict_tensor(d, "base")), data);
+    graft_dict_free(d);
+}
+
+static void lack_of_memory_leaves_no_half_snapshot(void **state)
+{
+    (void)state;
+    graft_ctx *g = test_open();
+    failing_allocator_sweep(clone_into, g);
+    graft_close(g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(values_come_back_by_kind),
+        cmocka_unit_test(a_new_value_stands_where_the_old_one_did),
+        cmocka_unit_test(integers_and_strings_are_two_keys),
+        cmocka_unit_test(a_dict_holds_its_values),
+        cmocka_unit_test(paths_lead_through_nested_dicts),
+        cmocka_unit_test(the_longest_key_goes_first_but_not_alone),
+        cmocka_unit_test(renaming_and_dropping_keep_the_order),
+        cmocka_unit_test(prefixes_change_all_or_none),
+        cmocka_unit_test(large_dicts_find_what_they_hold),
+        cmocka_unit_test(appending_does_not_look),
+        cmocka_unit_test(lists_are_dicts_with_the_keys_0_to_n),
+        cmocka_unit_test(wrong_arguments_are_refused),
+        cmocka_unit_test(no_dict_contains_itself),
+        cmocka_unit_test(deep_and_wide_nesting),
+        cmocka_unit_test(kept_dicts_outlive_their_scope),
+        cmocka_unit_test(snapshots_keep_ties_and_views),
+        cmocka_unit_test(snapshots_into_another_context_outlive_theirs),
+        cmocka_unit_test(snapshots_cost_no_elements),
+        cmocka_unit_test(snapshots_refuse_history_by_name),
+        cmocka_unit_test(lack_of_memory_leaves_dicts_whole),
+        cmocka_unit_test(lack_of_memory_leaves_no_half_snapshot),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
