@@ -63,7 +63,7 @@ struct graft__pool {
     size_t scratch_size;
 
     /* The run: written by the caller while nothing is left to take, read after taking. */
-    void (*work)(void *arg, int part);
+    void (*work)(void *arg, int part, int thread);
     void *arg;
     int parts, chunks;
 
@@ -139,13 +139,13 @@ static int take(graft__pool *pool, bool front)
     return -1;
 }
 
-static void run_chunk(const graft__pool *pool, int chunk)
+static void run_chunk(const graft__pool *pool, int chunk, int thread)
 {
     const int64_t parts = pool->parts;
     const int begin = (int)(parts * chunk / pool->chunks);
     const int end = (int)(parts * (chunk + 1) / pool->chunks);
     for (int part = begin; part < end; part++)
-        pool->work(pool->arg, part);
+        pool->work(pool->arg, part, thread);
 }
 
 /* Looks for work for at most `limit`; says whether there is some (or the end has come). */
@@ -184,10 +184,11 @@ static void *worker_main(void *arg)
 {
     worker *w = arg;
     graft__pool *pool = w->pool;
+    const int thread = (int)(w - pool->worker) + 1;
     int64_t limit = SPIN_WORKER;
     while (!atomic_load(&pool->stop)) {
         for (int chunk; (chunk = take(pool, false)) >= 0;) {
-            run_chunk(pool, chunk);
+            run_chunk(pool, chunk, thread);
             atomic_fetch_add(&pool->done, 1);
             if (atomic_load(&pool->caller_asleep) && atomic_exchange(&pool->caller_asleep, 0))
                 sem_post(&pool->caller_wake);
@@ -335,7 +336,7 @@ static void book(graft__pool *pool, int64_t begin, int64_t own_end, int64_t end,
 }
 
 static void run_shared(graft__pool *pool, int64_t begin, int parts,
-                       void (*work)(void *arg, int part), void *arg)
+                       void (*work)(void *arg, int part, int thread), void *arg)
 {
     pool->work = work;
     pool->arg = arg;
@@ -349,14 +350,15 @@ static void run_shared(graft__pool *pool, int64_t begin, int parts,
 
     int own = 0;
     for (int chunk; (chunk = take(pool, true)) >= 0; own++)
-        run_chunk(pool, chunk);
+        run_chunk(pool, chunk, 0);
     const int64_t own_end = now();
     wait_for_workers(pool, pool->chunks - own);
     if (own > 0)
         book(pool, begin, own_end, now(), own);
 }
 
-void graft__pool_run(graft__pool *pool, int parts, void (*work)(void *arg, int part), void *arg)
+void graft__pool_run_indexed(graft__pool *pool, int parts,
+                             void (*work)(void *arg, int part, int thread), void *arg)
 {
     if (pool && parts > 1 && pool->threads > 1) {
         const int64_t begin = now();
@@ -370,5 +372,23 @@ void graft__pool_run(graft__pool *pool, int parts, void (*work)(void *arg, int p
         }
     }
     for (int part = 0; part < parts; part++)
-        work(arg, part);
+        work(arg, part, 0);
+}
+
+typedef struct plain {
+    void (*work)(void *arg, int part);
+    void *arg;
+} plain;
+
+static void run_plain(void *arg, int part, int thread)
+{
+    (void)thread;
+    const plain *p = arg;
+    p->work(p->arg, part);
+}
+
+void graft__pool_run(graft__pool *pool, int parts, void (*work)(void *arg, int part), void *arg)
+{
+    plain p = {work, arg};
+    graft__pool_run_indexed(pool, parts, run_plain, &p);
 }

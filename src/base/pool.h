@@ -33,6 +33,11 @@ int graft__pool_threads(const graft__pool *pool);
  * that hold it. In the child of a fork() the workers are gone, and the caller works alone. */
 void graft__pool_run(graft__pool *pool, int parts, void (*work)(void *arg, int part), void *arg);
 
+/* The same for work that keeps something for each thread: `thread` is the number of the one that
+ * runs the part, 0 (the caller) to graft__pool_threads - 1. */
+void graft__pool_run_indexed(graft__pool *pool, int parts,
+                             void (*work)(void *arg, int part, int thread), void *arg);
+
 /* At least `size` bytes, aligned to 64, that stay until the next call and whose contents do not;
  * freed with the pool. Grows and never shrinks, so that repeated work allocates nothing. For the
  * thread that owns the pool, outside graft__pool_run. NULL: no pool or no memory. */

@@ -1,31 +1,27 @@
 /* The product by blocks, for one type: what the file that includes this defines
  *   TYPE, KERNELS and BLOCK (of gemm_kernels.h), GEMM_BLOCKED (the function to define).
  *
- * Two plans. With few rows on the left, parts are columns, and each packs its own panel of R and
- * uses it while it is warm. With many, all of R is packed first, once for all, and parts are areas
- * of the result. The order of the sums is the same in both. */
+ * Parts are rows or columns of the result, whichever come in more tiles. The other side is packed
+ * whole, by each thread for itself: what one core has just written is slow to reach another, and
+ * slower still to be written again. The order of the sums is the same for every partition. */
 
-#include <stdatomic.h>
 #include <stddef.h>
 
-/* LEFT_ROWS packed rows of L and a panel of R stay in a second-level cache. On the stack, for small
- * products and where no other memory is to be had, it is a tile's rows and less of a panel. */
+#include "kernel/gemm_sizes.h"
+
 enum {
     K_MAX = GRAFT__GEMM_K_BYTES / sizeof(TYPE),
-    LEFT_ROWS = 96,
-    LEFT_WIDTH = 12,
-    RIGHT_COLS = 32,
-    SLACK = 256 / sizeof(TYPE),
-    SLOT_LEFT = LEFT_ROWS * 4 / 3 * K_MAX + SLACK,
-    SLOT = SLOT_LEFT + RIGHT_COLS * K_MAX + SLACK,
-    STACK_LEFT = LEFT_WIDTH * K_MAX + SLACK,
+    SLACK = 256 / sizeof(TYPE), /* what packing may fill after its end */
+    GROUP_ROWS = 96,            /* that many packed rows of L leave room in a second-level cache */
+    WHOLE = 4194304 / sizeof(TYPE), /* of the side that is packed whole, at most */
+    NEAR = 393216 / sizeof(TYPE),   /* a second-level cache holds that of R */
+    STACK_LEFT = 12 * K_MAX + SLACK,
     STACK_RIGHT = 32768 / sizeof(TYPE),
-    SHARED_COLS = 2048,
-    SHARED = 4194304 / sizeof(TYPE),
+    THREADS = 64,
 };
 
 /* Fewer multiplications than SHARE_MIN are not worth a second thread; a part has PART_MIN. */
-static const double SHARE_MIN = 1e6, PART_MIN = 250e3;
+static const double SHARE_MIN = 1e6, PART_MIN = 400e3;
 
 /* A product as the kernels see it. */
 typedef struct job {
@@ -39,36 +35,21 @@ typedef struct job {
     int64_t d_row;
     bool d_transposed;
     TYPE alpha, beta;
-
     bool pack_l, pack_r;
-    int64_t parts, row_parts;
-    TYPE *slots;               /* a SLOT for each thread; or NULL */
-    atomic_uint_fast64_t used; /* a bit for each */
-    TYPE *shared;              /* panels of the columns and steps [begin, end) below */
-    int64_t col_begin, col_end, step_begin, step_end;
+
+    bool by_rows;         /* parts are rows, and R is the side packed whole; else columns and L */
+    int64_t parts, chunk; /* parts for each `chunk` columns (or rows) of the whole side */
+    int64_t begin, end;   /* the steps of k of this run */
+    TYPE *rooms;          /* for each thread: whole, then the packed part of the other side */
+    int64_t room, whole;
+    int64_t packed[THREADS]; /* the chunk that a thread's room holds */
 } job;
 
-/* Where a part packs to. */
-typedef struct room {
-    TYPE *left, *right;
-    int64_t left_rows, right_elements;
-} room;
-
-/* A part of one of the sides, or the caller's matrix. */
+/* A part of one of the sides, packed or in place. */
 typedef struct side {
     const TYPE *at;
     int64_t row, step, panel;
 } side;
-
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t divide_up(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
 
 /* Where part `part` of `parts` of `count` things in groups of `group` begins. */
 static int64_t part_begin(int64_t count, int64_t group, int64_t parts, int64_t part)
@@ -83,6 +64,12 @@ static int64_t k_block(int64_t k)
     return divide_up(k, divide_up(k, K_MAX));
 }
 
+/* Rows of a packed tile. */
+static int64_t left_width(const job *j)
+{
+    return divide_up(j->kernels->rows, 4) * 4;
+}
+
 static side left_in_place(const job *j, int64_t row, int64_t p)
 {
     return (side){j->l + row * j->l_row + p * j->l_step, j->l_row, j->l_step, 0};
@@ -91,7 +78,7 @@ static side left_in_place(const job *j, int64_t row, int64_t p)
 static side pack_left(const job *j, int64_t row, int64_t m, int64_t p, int64_t k, TYPE *to)
 {
     const int64_t count = divide_up(m, j->kernels->rows);
-    const int64_t width = divide_up(j->kernels->rows, 4) * 4;
+    const int64_t width = left_width(j);
     for (int64_t i = 0, begin = 0, end; i < count; i++, begin = end) {
         end = m * (i + 1) / count;
         j->kernels->pack(end - begin, k, left_in_place(j, row + begin, p).at, j->l_row, j->l_step,
@@ -137,197 +124,163 @@ static void multiply(const job *j, int64_t row, int64_t m, side l, int64_t col, 
     j->kernels->block(&b);
 }
 
-/* Rows [begin, end) of L with columns [col, col + n), whose R is at hand. */
-static void run_rows(const job *j, const room *in, int64_t begin, int64_t end, int64_t col,
-                     int64_t n, side r, int64_t p, int64_t k)
+/* Rows [begin, end) with columns [col, col + n), R being at hand and L packed `at_once` rows at a
+ * time. */
+static void run_rows(const job *j, int64_t begin, int64_t end, int64_t col, int64_t n, side r,
+                     int64_t p, int64_t k, int64_t at_once, TYPE *left)
 {
     if (!j->pack_l) {
         multiply(j, begin, end - begin, left_in_place(j, begin, p), col, n, r, p, k);
         return;
     }
-    const int64_t groups = divide_up(end - begin, in->left_rows);
+    const int64_t groups = divide_up(end - begin, at_once);
     for (int64_t i = 0, row = begin, next; i < groups; i++, row = next) {
         next = begin + (end - begin) * (i + 1) / groups;
-        multiply(j, row, next - row, pack_left(j, row, next - row, p, k, in->left), col, n, r, p,
-                 k);
+        multiply(j, row, next - row, pack_left(j, row, next - row, p, k, left), col, n, r, p, k);
     }
 }
 
-/* All rows, and columns [begin, end), with as many at a time as there is room for. */
-static void run_columns(const job *j, const room *in, int64_t begin, int64_t end)
+/* Columns [begin, end) with rows [row, row + m), L being at hand and R packed panel by panel. */
+static void run_columns(const job *j, int64_t begin, int64_t end, int64_t row, int64_t m, side l,
+                        int64_t p, int64_t k, TYPE *right)
 {
-    const int64_t step = k_block(j->k), cols = j->kernels->cols, lanes = j->kernels->lanes;
-    const int64_t fit = in->right_elements / step;
-    const int64_t width = fit < cols ? fit / lanes * lanes : cols;
-    const int64_t at_once = j->pack_r ? smaller(fit / width * width, end - begin) : end - begin;
-    for (int64_t p = 0; p < j->k; p += step) {
-        const int64_t k = smaller(step, j->k - p);
-        const bool whole = j->pack_l && j->m <= in->left_rows && at_once < end - begin;
-        const side left = whole ? pack_left(j, 0, j->m, p, k, in->left) : (side){0};
-        for (int64_t col = begin, n; col < end; col += n) {
-            n = smaller(at_once, end - col);
-            const side r = j->pack_r ? pack_right(j, col, n, p, k, width, in->right)
-                                     : right_in_place(j, col, p);
-            if (whole)
-                multiply(j, 0, j->m, left, col, n, r, p, k);
-            else
-                run_rows(j, in, 0, j->m, col, n, r, p, k);
-        }
+    if (!j->pack_r) {
+        multiply(j, row, m, l, begin, end - begin, right_in_place(j, begin, p), p, k);
+        return;
+    }
+    const int64_t cols = j->kernels->cols;
+    for (int64_t col = begin; col < end; col += cols) {
+        const int64_t n = smaller(cols, end - col);
+        multiply(j, row, m, l, col, n, pack_right(j, col, n, p, k, cols, right), p, k);
     }
 }
 
-/* The stack's room may be narrower than a panel: then it is one panel of that width at a time. */
-static __attribute__((noinline)) void run_columns_on_stack(const job *j, int64_t begin, int64_t end)
+/* All of it in the stack's room, where R has as many columns at a time as fit. */
+static __attribute__((noinline)) void run_on_stack(const job *j)
 {
     _Alignas(64) TYPE right[STACK_RIGHT + SLACK];
     _Alignas(64) TYPE left[STACK_LEFT];
-    const room in = {left, right, j->kernels->rows, STACK_RIGHT};
-    const int64_t cols = j->kernels->cols, fit = STACK_RIGHT / k_block(j->k);
-    if (!j->pack_r || fit >= cols) {
-        run_columns(j, &in, begin, end);
-        return;
+    const int64_t step = k_block(j->k), cols = j->kernels->cols, lanes = j->kernels->lanes;
+    const int64_t fit = STACK_RIGHT / step;
+    const int64_t width = fit < cols ? fit / lanes * lanes : cols;
+    const int64_t at_once = j->pack_r ? fit / width * width : j->n;
+    for (int64_t p = 0; p < j->k; p += step) {
+        const int64_t k = smaller(step, j->k - p);
+        for (int64_t col = 0; col < j->n; col += at_once) {
+            const int64_t n = smaller(at_once, j->n - col);
+            if (!j->pack_r || width == cols) {
+                const side r = j->pack_r ? pack_right(j, col, n, p, k, width, right)
+                                         : right_in_place(j, col, p);
+                run_rows(j, 0, j->m, col, n, r, p, k, j->kernels->rows, left);
+                continue;
+            }
+            /* Less than a panel: one vector's columns after the other. */
+            for (int64_t done = 0; done < n; done += width) {
+                const int64_t some = smaller(width, n - done);
+                const side r = pack_right(j, col + done, some, p, k, width, right);
+                run_rows(j, 0, j->m, col + done, some, r, p, k, j->kernels->rows, left);
+            }
+        }
     }
-    const int64_t width = fit / j->kernels->lanes * j->kernels->lanes;
-    for (int64_t col = begin; col < end; col += width)
-        run_columns(j, &in, col, smaller(end, col + width));
 }
 
-static int take_slot(job *j)
+/* Of the packed whole side, what belongs to the block of k from p on. */
+static TYPE *whole_at(const job *j, TYPE *room, int64_t p)
 {
-    uint_fast64_t used = atomic_load(&j->used);
-    for (;;) {
-        int slot = 0;
-        while (used >> slot & 1)
-            slot++;
-        if (atomic_compare_exchange_weak(&j->used, &used, used | (uint_fast64_t)1 << slot))
-            return slot;
+    const int64_t group = j->by_rows ? j->kernels->cols : j->kernels->rows;
+    const int64_t width = j->by_rows ? group : left_width(j);
+    return room + divide_up(j->chunk, group) * width * (p - j->begin);
+}
+
+static void run_row_part(const job *j, int64_t chunk, int64_t part, TYPE *room, bool fresh)
+{
+    const int64_t col = chunk * j->chunk, n = smaller(j->chunk, j->n - col);
+    const int64_t top = part_begin(j->m, j->kernels->rows, j->parts, part);
+    const int64_t bottom = part_begin(j->m, j->kernels->rows, j->parts, part + 1);
+    const int64_t step = k_block(j->k), cols = j->kernels->cols;
+    /* With R near, rows of tiles go through it and through rows of D; otherwise a panel of it
+     * serves many rows. */
+    const int64_t at_once = n * step <= NEAR ? j->kernels->rows : GROUP_ROWS;
+    for (int64_t p = j->begin; p < j->end; p += step) {
+        const int64_t k = smaller(step, j->end - p);
+        side r = right_in_place(j, col, p);
+        if (j->pack_r) {
+            TYPE *at = whole_at(j, room, p);
+            r = (side){at, 1, cols, cols * k};
+            if (fresh)
+                pack_right(j, col, n, p, k, cols, at);
+        }
+        run_rows(j, top, bottom, col, n, r, p, k, at_once, room + j->whole);
     }
 }
 
-static void leave_slot(job *j, int slot)
+static void run_column_part(const job *j, int64_t chunk, int64_t part, TYPE *room, bool fresh)
 {
-    atomic_fetch_and(&j->used, ~((uint_fast64_t)1 << slot));
-}
-
-static room slot_room(const job *j, int slot)
-{
-    TYPE *at = j->slots + (ptrdiff_t)slot * SLOT;
-    return (room){at, at + SLOT_LEFT, LEFT_ROWS, RIGHT_COLS * K_MAX};
-}
-
-static void run_column_part(void *arg, int part)
-{
-    job *j = arg;
+    const int64_t row = chunk * j->chunk, m = smaller(j->chunk, j->m - row);
     const int64_t begin = part_begin(j->n, j->kernels->cols, j->parts, part);
     const int64_t end = part_begin(j->n, j->kernels->cols, j->parts, part + 1);
-    if (!j->slots) {
-        run_columns_on_stack(j, begin, end);
-        return;
-    }
-    const int slot = take_slot(j);
-    const room in = slot_room(j, slot);
-    run_columns(j, &in, begin, end);
-    leave_slot(j, slot);
-}
-
-/* Of the shared panels: those of block after block of k, side by side. */
-static TYPE *shared_at(const job *j, int64_t col, int64_t p, int64_t k)
-{
-    const int64_t cols = j->kernels->cols;
-    const int64_t width = divide_up(j->col_end - j->col_begin, cols) * cols;
-    return j->shared + (p - j->step_begin) * width + (col - j->col_begin) * k;
-}
-
-static void pack_shared_part(void *arg, int part)
-{
-    const job *j = arg;
-    const int64_t step = k_block(j->k), cols = j->kernels->cols, n = j->col_end - j->col_begin;
-    const int64_t begin = j->col_begin + part_begin(n, cols, j->parts, part);
-    const int64_t end = j->col_begin + part_begin(n, cols, j->parts, part + 1);
-    for (int64_t p = j->step_begin; p < j->step_end; p += step) {
-        const int64_t k = smaller(step, j->step_end - p);
-        pack_right(j, begin, end - begin, p, k, cols, shared_at(j, begin, p, k));
+    const int64_t step = k_block(j->k), width = left_width(j);
+    for (int64_t p = j->begin; p < j->end; p += step) {
+        const int64_t k = smaller(step, j->end - p);
+        side l = left_in_place(j, row, p);
+        if (j->pack_l) {
+            TYPE *at = whole_at(j, room, p);
+            l = (side){at, 1, width, width * k};
+            if (fresh)
+                pack_left(j, row, m, p, k, at);
+        }
+        run_columns(j, begin, end, row, m, l, p, k, room + j->whole);
     }
 }
 
-static void run_area_part(void *arg, int part)
+static void run_part(void *arg, int part, int thread)
 {
     job *j = arg;
-    const int64_t step = k_block(j->k), cols = j->kernels->cols, n = j->col_end - j->col_begin;
-    const int64_t row_part = part % j->row_parts, col_part = part / j->row_parts;
-    const int64_t col_parts = j->parts / j->row_parts;
-    const int64_t top = part_begin(j->m, j->kernels->rows, j->row_parts, row_part);
-    const int64_t bottom = part_begin(j->m, j->kernels->rows, j->row_parts, row_part + 1);
-    const int64_t begin = j->col_begin + part_begin(n, cols, col_parts, col_part);
-    const int64_t end = j->col_begin + part_begin(n, cols, col_parts, col_part + 1);
-    const int slot = take_slot(j);
-    const room in = slot_room(j, slot);
-    for (int64_t p = j->step_begin; p < j->step_end; p += step) {
-        const int64_t k = smaller(step, j->step_end - p);
-        const side r = j->pack_r ? (side){shared_at(j, begin, p, k), 1, cols, cols * k}
-                                 : right_in_place(j, begin, p);
-        run_rows(j, &in, top, bottom, begin, end - begin, r, p, k);
-    }
-    leave_slot(j, slot);
+    const int64_t chunk = part / j->parts;
+    TYPE *room = j->rooms + thread * j->room;
+    const bool fresh = j->packed[thread] != chunk;
+    j->packed[thread] = chunk;
+    if (j->by_rows)
+        run_row_part(j, chunk, part % j->parts, room, fresh);
+    else
+        run_column_part(j, chunk, part % j->parts, room, fresh);
 }
 
-/* The plan with shared panels. False: there is no memory for them. */
-static bool run_areas(job *j, graft__pool *pool, int64_t most)
+/* Plans the parts and runs them. False: there is no memory to pack into. */
+static bool run_parts(job *j, graft__pool *pool, double work)
 {
-    const int64_t step = k_block(j->k), threads = graft__pool_threads(pool);
-    const int64_t cols = j->kernels->cols, at_once = smaller(j->n, SHARED_COLS);
-    const int64_t width = divide_up(at_once, cols) * cols;
-    const int64_t deep = smaller(divide_up(j->k, step), SHARED / (width * step)) * step;
-    const size_t elements = (size_t)(j->pack_r ? width * smaller(deep, j->k) : 0) + SLACK;
-    j->slots = graft__pool_scratch(pool, ((size_t)threads * SLOT + elements) * sizeof(TYPE));
-    if (!j->slots)
+    const int64_t rows = j->kernels->rows, cols = j->kernels->cols, step = k_block(j->k);
+    const int64_t threads = graft__pool_threads(pool);
+    const int64_t tiles = divide_up(j->m, rows), panels = divide_up(j->n, cols);
+    j->by_rows = tiles >= panels;
+    const int64_t units = j->by_rows ? tiles : panels, others = j->by_rows ? panels : tiles;
+    const int64_t most = threads == 1 ? 1 : smaller(16 * threads, (int64_t)(work / PART_MIN) + 1);
+    j->parts = smaller(units, most);
+    /* With many threads packing the whole side in each would take longer than the product. */
+    int64_t chunks = threads > 8 ? divide_up(threads, 8) : 1;
+    if (j->parts < most && units < 2 * threads)
+        chunks = smaller(divide_up(most, j->parts), chunks * 2);
+    const int64_t group = j->by_rows ? cols : rows, width = j->by_rows ? cols : left_width(j);
+    int64_t groups = divide_up(others, chunks);
+    groups = smaller(groups, WHOLE / (width * step));
+    const int64_t deep = smaller(divide_up(j->k, step), WHOLE / (groups * width * step)) * step;
+    j->chunk = groups * group;
+    chunks = divide_up(others, groups);
+    const bool pack = j->by_rows ? j->pack_r : j->pack_l;
+    j->whole = pack ? groups * width * smaller(deep, j->k) + SLACK : 0;
+    j->room = j->whole + (j->by_rows ? GROUP_ROWS / rows * left_width(j) : cols) * step + SLACK;
+    j->room = divide_up(j->room, 1024) * 1024;
+    j->rooms = graft__pool_scratch(pool, (size_t)(threads * j->room) * sizeof(TYPE));
+    if (!j->rooms)
         return false;
-    j->shared = j->slots + threads * SLOT;
-    j->row_parts = smaller(divide_up(j->m, j->kernels->rows), most);
-    for (int64_t col = 0; col < j->n; col += at_once)
-        for (int64_t p = 0; p < j->k; p += deep) {
-            j->col_begin = col;
-            j->col_end = smaller(j->n, col + at_once);
-            j->step_begin = p;
-            j->step_end = smaller(j->k, p + deep);
-            const int64_t panels = divide_up(j->col_end - col, cols);
-            if (j->pack_r) {
-                /* Few elements are packed before another thread has woken up. */
-                j->parts = most == 1 || elements < 32768 ? 1 : smaller(panels, 2 * threads);
-                graft__pool_run(pool, (int)j->parts, pack_shared_part, j);
-            }
-            j->parts = j->row_parts * smaller(panels, most / j->row_parts);
-            graft__pool_run(pool, (int)j->parts, run_area_part, j);
-        }
+    for (int64_t p = 0; p < j->k; p += deep) {
+        j->begin = p;
+        j->end = smaller(j->k, p + deep);
+        for (int i = 0; i < threads; i++)
+            j->packed[i] = -1;
+        graft__pool_run_indexed(pool, (int)(chunks * j->parts), run_part, j);
+    }
     return true;
-}
-
-/* Rows of L that many panels use are worth a copy; so are rows that lie a multiple of a page apart,
- * which a first-level cache cannot hold side by side. */
-static bool worth_packing_left(const job *j)
-{
-    const int64_t distance = j->l_row == 1 ? j->l_step : j->l_row;
-    return (j->n > 3 * j->kernels->cols && j->k >= 16) ||
-           (j->m > 4 && distance * (int64_t)sizeof(TYPE) % 4096 == 0);
-}
-
-/* Rows of R as they lie will do for a few tiles. */
-static bool worth_packing_right(const job *j)
-{
-    return j->r_col != 1 || (j->m > 3 * j->kernels->rows && j->n > j->kernels->cols && j->k >= 16);
-}
-
-/* What a choice of sides costs, in multiplications of vectors; the weights are measured ones. */
-static double cost(const job *j)
-{
-    const double m = (double)j->m, n = (double)j->n, k = (double)j->k;
-    const int64_t far = 2048 / sizeof(TYPE);
-    double sum = m * (double)divide_up(j->n, j->kernels->lanes) * k;
-    if (j->pack_l)
-        sum += m * k * (j->l_row != 1 ? 0.4 : j->l_step < far ? 0.2 : 1);
-    if (j->pack_r)
-        sum += n * k * (j->r_col != 1 ? 0.4 : j->r_step < far ? 0.1 : 0.25);
-    return j->d_transposed ? sum + 0.5 * m * n : sum;
 }
 
 /* op(A) on the left, op(B) in vectors. */
@@ -368,6 +321,34 @@ static job swapped(const job *s)
     return j;
 }
 
+/* Rows of L that many panels use are worth a copy; so are rows that lie a multiple of a page apart,
+ * which a first-level cache cannot hold side by side. */
+static bool worth_packing_left(const job *j)
+{
+    const int64_t distance = j->l_row == 1 ? j->l_step : j->l_row;
+    return (j->n > 3 * j->kernels->cols && j->k >= 16) ||
+           (j->m > 4 && distance * (int64_t)sizeof(TYPE) % 4096 == 0);
+}
+
+/* Rows of R as they lie will do for a few tiles. */
+static bool worth_packing_right(const job *j)
+{
+    return j->r_col != 1 || (j->m > 3 * j->kernels->rows && j->n > j->kernels->cols && j->k >= 16);
+}
+
+/* What a choice of sides costs, in multiplications of vectors; the weights are measured ones. */
+static double cost(const job *j)
+{
+    const double m = (double)j->m, n = (double)j->n, k = (double)j->k;
+    const int64_t far = 2048 / sizeof(TYPE);
+    double sum = m * (double)divide_up(j->n, j->kernels->lanes) * k;
+    if (j->pack_l)
+        sum += m * k * (j->l_row != 1 ? 0.4 : j->l_step < far ? 0.2 : 1);
+    if (j->pack_r)
+        sum += n * k * (j->r_col != 1 ? 0.4 : j->r_step < far ? 0.1 : 0.25);
+    return j->d_transposed ? sum + 0.5 * m * n : sum;
+}
+
 static job best_job(const KERNELS *kernels, const graft__gemm *p, const TYPE *a, const TYPE *b,
                     TYPE *c)
 {
@@ -383,16 +364,7 @@ void GEMM_BLOCKED(const KERNELS *kernels, graft__pool *pool, const graft__gemm *
                   const TYPE *b, TYPE *c)
 {
     job j = best_job(kernels, p, a, b, c);
-    atomic_init(&j.used, 0);
-    const int threads = graft__pool_threads(pool);
     const double work = (double)j.m * (double)j.n * (double)j.k;
-    int64_t most = 1;
-    if (threads > 1 && work >= SHARE_MIN)
-        most = work < 4 * PART_MIN * threads ? (int64_t)(work / PART_MIN) : 4 * threads;
-    if (j.m > LEFT_ROWS && work >= SHARE_MIN && run_areas(&j, pool, most))
-        return;
-    j.parts = smaller(divide_up(j.n, kernels->cols), most);
-    if (work >= SHARE_MIN)
-        j.slots = graft__pool_scratch(pool, (size_t)threads * SLOT * sizeof(TYPE));
-    graft__pool_run(pool, (int)j.parts, run_column_part, &j);
+    if (work < SHARE_MIN || !run_parts(&j, pool, work))
+        run_on_stack(&j);
 }
