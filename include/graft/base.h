@@ -97,7 +97,8 @@ GRAFT_API int graft_num_threads(const graft_ctx *g);
 
 /* What the context's memory looks like, in bytes. */
 typedef struct graft_memory {
-    size_t in_use;         /* handed out to objects and tensors of this context */
+    size_t in_use;         /* handed out to objects and tensors of this context, also where a clone
+                            * in another context has come to be the last to hold it */
     size_t cached;         /* held back for reuse */
     size_t peak;           /* the highest in_use so far */
     uint64_t system_calls; /* how often the allocator's alloc was called */

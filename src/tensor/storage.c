@@ -17,6 +17,7 @@ static graft__buffer *buffer_new(graft_ctx *g, size_t bytes)
     *b = (graft__buffer){
         .data = (char *)b + HEADER,
         .size = bytes,
+        .home = g,
         .allocator = g->arena.allocator,
         .block_size = block,
     };
@@ -37,7 +38,9 @@ void graft__buffer_unref(graft_ctx *g, graft__buffer *b)
         b->release(b->release_user, b->data);
     graft_allocator allocator = b->allocator;
     size_t size = b->block_size;
-    if (same_allocator(&allocator, &g->arena.allocator))
+    /* Another context's block was never counted here. The allocators are compared too, as home may
+     * have been closed and its address be that of a new context. */
+    if (b->home == g && same_allocator(&allocator, &g->arena.allocator))
         graft__free(g, b, size);
     else
         allocator.free(allocator.user, b, graft__arena_block_size(size));

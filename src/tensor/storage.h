@@ -13,6 +13,7 @@ typedef struct graft__buffer {
     _Atomic uint32_t refs;
     void *data;
     size_t size;
+    const graft_ctx *home;                   /* whose figures count it; may be gone */
     graft_allocator allocator;               /* of this block, header and data in one, */
     size_t block_size;                       /* of this size */
     void (*release)(void *user, void *data); /* borrowed memory: whom to tell, or NULL */

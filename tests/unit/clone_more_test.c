@@ -391,6 +391,27 @@ static void a_clone_into_another_context_stands_alone(void **state)
     graft_close(h);
 }
 
+static void each_context_counts_the_memory_that_it_took(void **state)
+{
+    (void)state;
+    graft_ctx *g = test_open(), *h = test_open();
+    size_t nothing = test_in_use(h);
+    graft_clone_options o = graft_clone_defaults();
+    o.into = h;
+    graft_module *a = wide_new(g), *b = graft_clone(a, &o, NULL);
+    assert_true(test_in_use(h) - nothing < 16384);
+    graft_module_free(a); /* now b alone holds what g had allocated, */
+    graft_module_free(b); /* and h gives it back without having counted it */
+    assert_int_equal(test_in_use(h), nothing);
+    graft_memory memory;
+    graft_memory_stats(h, &memory);
+    assert_true(memory.peak < 65536);
+    assert_no_error(g);
+    assert_no_error(h);
+    graft_close(g);
+    graft_close(h);
+}
+
 static void an_error_of_a_clone_into_another_context_is_in_both(void **state)
 {
     (void)state;
@@ -458,6 +479,7 @@ int main(void)
         cmocka_unit_test(the_map_drops_by_any_name),
         cmocka_unit_test(the_map_outlives_both_models),
         cmocka_unit_test(a_clone_into_another_context_stands_alone),
+        cmocka_unit_test(each_context_counts_the_memory_that_it_took),
         cmocka_unit_test(an_error_of_a_clone_into_another_context_is_in_both),
         cmocka_unit_test(clone_that_runs_out_of_memory_leaves_nothing),
     };
