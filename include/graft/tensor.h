@@ -81,8 +81,9 @@ GRAFT_API graft_tensor *graft_full(graft_ctx *g, graft_shape shape, double value
 /* A 0-d tensor. */
 GRAFT_API graft_tensor *graft_scalar(graft_ctx *g, double value, graft_dtype dtype);
 
-/* start, start + step, ... while short of end: shape [ceil((end - start) / step)]. step must not
- * be 0 and must lead from start towards end. */
+/* start, start + step, ... while short of end: shape [ceil((end - start) / step)], and the numbers
+ * of torch.arange to the last bit. Integer dtypes take start and step without their fractions, i64
+ * end too. step must not be 0 and must lead from start towards end. Not for bool. */
 GRAFT_API graft_tensor *graft_arange(graft_ctx *g, double start, double end, double step,
                                      graft_dtype dtype);
 
@@ -90,7 +91,7 @@ GRAFT_API graft_tensor *graft_arange(graft_ctx *g, double start, double end, dou
 GRAFT_API graft_tensor *graft_eye(graft_ctx *g, int64_t n, int64_t m, graft_dtype dtype);
 
 /* A tensor over a copy of the caller's elements, contiguous in C order. data may be NULL only if
- * the shape is empty. */
+ * the shape is empty. Any byte but 0 is a true bool. */
 GRAFT_API graft_tensor *graft_from_data(graft_ctx *g, const void *data, graft_shape shape,
                                         graft_dtype dtype);
 
@@ -109,7 +110,8 @@ GRAFT_API graft_tensor *graft_rand(graft_ctx *g, graft_shape shape, graft_dtype 
 /* Normal with mean 0 and deviation 1: torch.randn. Floating dtypes. */
 GRAFT_API graft_tensor *graft_randn(graft_ctx *g, graft_shape shape, graft_dtype dtype);
 
-/* Integers of low..high-1: torch.randint(low, high, shape). Any dtype that holds them. */
+/* Integers of low..high-1: torch.randint(low, high, shape). Any dtype that holds them;
+ * GRAFT_ERR_ARGUMENT else, and if the range is empty. */
 GRAFT_API graft_tensor *graft_randint(graft_ctx *g, int64_t low, int64_t high, graft_shape shape,
                                       graft_dtype dtype);
 
@@ -118,7 +120,7 @@ GRAFT_API graft_tensor *graft_randperm(graft_ctx *g, int64_t n);
 
 /* ---- What a tensor is ---- */
 
-GRAFT_API graft_dtype graft_tensor_dtype(const graft_tensor *t);
+GRAFT_API graft_dtype graft_tensor_dtype(const graft_tensor *t); /* no dtype if t is NULL */
 GRAFT_API graft_shape graft_tensor_shape(const graft_tensor *t); /* ndim -1 if t is NULL */
 GRAFT_API int graft_ndim(const graft_tensor *t);                 /* -1 if t is NULL */
 GRAFT_API int64_t graft_numel(const graft_tensor *t);            /* -1 if t is NULL */
@@ -223,8 +225,9 @@ GRAFT_API bool graft_equal(const graft_tensor *a, const graft_tensor *b);
 GRAFT_API bool graft_allclose(const graft_tensor *a, const graft_tensor *b, double rtol,
                               double atol, bool equal_nan);
 
-/* What PyTorch's print shows for the tensor, summarised from 1,000 elements on. The text belongs to
- * the caller: free it with graft_text_free. */
+/* What PyTorch's print shows for the tensor, summarised beyond 1,000 elements; of the graph it
+ * shows requires_grad=True, or grad_fn=<MulBackward0> with the name of the operation as errors call
+ * it. The text belongs to the caller: free it with graft_text_free. */
 GRAFT_API char *graft_tensor_text(const graft_tensor *t);
 
 /* The same, and a newline, to a stream. */

@@ -30,6 +30,12 @@ static int64_t random_below(int64_t n)
     return (int64_t)(random_u64() % (uint64_t)n);
 }
 
+/* Whether to take a part of the cases only: set for valgrind, which is slow. */
+static bool quick(void)
+{
+    return getenv("GRAFT_TEST_QUICK") != NULL;
+}
+
 /* ---- Conversions ---- */
 
 /* The value of one element, if a double holds it; i64 elsewhere. */
@@ -325,7 +331,7 @@ static void test_layouts(void **state)
 {
     (void)state;
     graft__pool *const pool = graft__pool_new(NULL, 2);
-    for (int round = 0; round < 3000; round++) {
+    for (int round = 0; round < (quick() ? 300 : 3000); round++) {
         const int ndim = (int)random_below(5);
         int64_t size[GRAFT_MAX_DIMS];
         for (int d = 0; d < ndim; d++)
@@ -356,9 +362,9 @@ static void test_large_transposes(void **state)
     static const int64_t shape[][2] = {
         {1000, 300}, {3, 70000}, {70000, 3}, {513, 511}, {2200, 2200}};
     graft__pool *const pool = graft__pool_new(NULL, 2);
-    for (size_t i = 0; i < sizeof shape / sizeof *shape; i++) {
+    for (size_t i = 0; i < (quick() ? 2 : sizeof shape / sizeof *shape); i++) {
         const int64_t rows = shape[i][0], columns = shape[i][1];
-        for (int dtype = 0; dtype < DTYPES; dtype += i == 4 ? DTYPES : 3) {
+        for (int dtype = 0; dtype < DTYPES; dtype += i == 4 || quick() ? DTYPES : 3) {
             const graft_dtype to = (graft_dtype)dtype;
             check_copy(pool, matrix(rows, columns, columns, 1, to),
                        matrix(rows, columns, 1, rows, to));
@@ -378,7 +384,7 @@ static void test_bytes(void **state)
     unsigned char *from = malloc(room), *to = malloc(room);
     for (size_t i = 0; i < room; i++)
         from[i] = (unsigned char)(i * 2654435761U >> 13);
-    for (size_t i = 0; i < sizeof size / sizeof *size; i++)
+    for (size_t i = 0; i < sizeof size / sizeof *size; i += quick() ? 4 : 1)
         for (size_t shift = 0; shift < 34; shift += 11)
             for (int threads = 1; threads <= 2; threads++) {
                 memset(to, 0xee, room);
