@@ -1,3 +1,9 @@
+"""Fixtures. PyTorch's threads must sleep when they wait: spinning, they starve whatever else the machine does."""
+
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before the runtime is loaded
+
 import pytest
 
 try:
