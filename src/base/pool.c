@@ -26,19 +26,24 @@ enum { THREADS_MAX = 64, LINE = 64 };
  * swap, and a worker that slept through a run cannot take from the next by mistake. */
 enum { CHUNK_BITS = 12, CHUNKS_MAX = (1 << CHUNK_BITS) - 1 };
 
-/* Nanoseconds. A worker that finds nothing looks again for at most SPIN_WORKER before it sleeps:
- * the next operation of a training step comes within that. The caller sleeps after SPIN_CALLER, so
- * that a worker that waits for the caller's core gets it. */
-static const int64_t SPIN_WORKER = 40000;
+/* Nanoseconds. A worker that finds nothing looks again for at most SPIN_WORKER before it sleeps,
+ * for the next operation of a training step comes within that and waking takes some 20000. The
+ * caller looks for SPIN_CALLER, or as long as a chunk takes; a worker that has not finished by then
+ * has been taken off its core, and gets the caller's if the caller sleeps. */
+static const int64_t SPIN_WORKER = 100000;
 static const int64_t SPIN_CALLER = 20000;
+static const int64_t SPIN_CALLER_MAX = 1000000;
 
-/* Nanoseconds. The account of what help brought is kept between these, and below ACCOUNT_MIN the
- * caller works alone: ALONE_RATIO times what was lost, so that trying costs a few percent. */
-static const int64_t ACCOUNT_MAX = 300000;
-static const int64_t ACCOUNT_MIN = -100000;
+/* Nanoseconds. The account of what help brought is kept below ACCOUNT_MAX: so much may be lost of
+ * what was gained before. Below ACCOUNT_MIN the caller works alone: ALONE_RATIO times what was
+ * lost, and twice as long as the last time, so that trying costs a few percent. */
+static const int64_t ACCOUNT_MAX = 10000000;
+static const int64_t ACCOUNT_GOOD = 1000000;
+static const int64_t ACCOUNT_MIN = -200000;
 static const int64_t ALONE_RATIO = 24;
 static const int64_t ALONE_MIN = 5000000;
-static const int64_t ALONE_MAX = 1000000000;
+static const int64_t ALONE_AGAIN_MAX = 50000000;
+static const int64_t ALONE_MAX = 250000000;
 
 typedef struct worker {
     _Alignas(LINE) graft__pool *pool;
@@ -293,8 +298,8 @@ void *graft__pool_scratch(graft__pool *pool, size_t size)
     return pool->scratch;
 }
 
-/* Waits until workers have finished `chunks` chunks. */
-static void wait_for_workers(graft__pool *pool, int chunks)
+/* Waits until workers have finished `chunks` chunks; looks for `limit` before it sleeps. */
+static void wait_for_workers(graft__pool *pool, int chunks, int64_t limit)
 {
     const int64_t begin = now();
     do {
@@ -303,7 +308,7 @@ static void wait_for_workers(graft__pool *pool, int chunks)
                 return;
             relax();
         }
-    } while (now() - begin < SPIN_CALLER);
+    } while (now() - begin < limit);
     for (;;) {
         atomic_store(&pool->caller_asleep, 1);
         if (atomic_load(&pool->done) == chunks)
@@ -313,16 +318,15 @@ static void wait_for_workers(graft__pool *pool, int chunks)
     atomic_store(&pool->caller_asleep, 0);
 }
 
-/* Books what a run brought: the time that the caller alone would have taken, by the chunks it did,
- * less the time that the run took. */
-static void book(graft__pool *pool, int64_t begin, int64_t own_end, int64_t end, int own)
+/* Books what a run brought: the time that the caller alone would have taken, less what the run
+ * took. */
+static void book(graft__pool *pool, int64_t alone, int64_t took)
 {
-    const int64_t alone = (own_end - begin) * pool->chunks / own;
-    pool->account += alone - (end - begin);
-    if (pool->account > ACCOUNT_MAX) {
+    pool->account += alone - took;
+    if (pool->account > ACCOUNT_MAX)
         pool->account = ACCOUNT_MAX;
+    if (pool->account > ACCOUNT_GOOD)
         pool->alone_for = ALONE_MIN;
-    }
     if (pool->account >= ACCOUNT_MIN)
         return;
     int64_t pause = -pool->account * ALONE_RATIO;
@@ -330,13 +334,14 @@ static void book(graft__pool *pool, int64_t begin, int64_t own_end, int64_t end,
         pause = pool->alone_for;
     if (pause > ALONE_MAX)
         pause = ALONE_MAX;
-    pool->alone_until = end + pause;
-    pool->alone_for = pause > ALONE_MAX / 2 ? ALONE_MAX : 2 * pause;
+    pool->alone_until = now() + pause;
+    pool->alone_for *= pool->alone_for < ALONE_AGAIN_MAX ? 2 : 1;
     pool->account = 0;
 }
 
-static void run_shared(graft__pool *pool, int64_t begin, int parts,
-                       void (*work)(void *arg, int part, int thread), void *arg)
+/* Leaves the run to whoever takes a chunk of it. */
+static void publish(graft__pool *pool, int parts, void (*work)(void *arg, int part, int thread),
+                    void *arg)
 {
     pool->work = work;
     pool->arg = arg;
@@ -347,14 +352,31 @@ static void run_shared(graft__pool *pool, int64_t begin, int parts,
     atomic_store(&pool->ticket, number << 2 * CHUNK_BITS | (uint64_t)pool->chunks);
     for (int i = 0; i < pool->workers && i < pool->chunks - 1; i++)
         wake_worker(&pool->worker[i]);
+}
 
-    int own = 0;
-    for (int chunk; (chunk = take(pool, true)) >= 0; own++)
+static void run_shared(graft__pool *pool, int64_t begin, int parts,
+                       void (*work)(void *arg, int part, int thread), void *arg)
+{
+    publish(pool, parts, work, arg);
+    int64_t busy = 0, longest = 0, last = now();
+    int64_t own = 0;
+    for (int chunk; (chunk = take(pool, true)) >= 0; own++) {
         run_chunk(pool, chunk, 0);
-    const int64_t own_end = now();
-    wait_for_workers(pool, pool->chunks - own);
-    if (own > 0)
-        book(pool, begin, own_end, now(), own);
+        const int64_t time = now();
+        busy += time - last;
+        longest = time - last > longest ? time - last : longest;
+        last = time;
+    }
+    int64_t limit = longest < SPIN_CALLER_MAX ? longest : SPIN_CALLER_MAX;
+    limit = limit > SPIN_CALLER ? limit : SPIN_CALLER;
+    wait_for_workers(pool, pool->chunks - (int)own, limit);
+    /* During the longest chunk the caller may have been off its core, so the others say how long
+     * it would have worked alone; where there are none, nothing was gained. */
+    const int64_t took = now() - begin;
+    if (own > 1)
+        book(pool, (busy - longest) / (own - 1) * pool->chunks, took);
+    else if (own == 1)
+        book(pool, longest * pool->chunks < took ? longest * pool->chunks : took, took);
 }
 
 void graft__pool_run_indexed(graft__pool *pool, int parts,
