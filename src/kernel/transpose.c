@@ -293,21 +293,34 @@ static void transpose_tile(size_t size, unsigned char *to, int64_t pitch, const 
     }
 }
 
+/* Calling memcpy for so few bytes takes as long as copying them. */
+static void copy_row(char *to, const unsigned char *from, int64_t bytes)
+{
+    for (int64_t i = 0; i < bytes; i += 16)
+        memcpy(to + i, from + i, 16);
+}
+
 static void copy_tile(const matrices *m, char *to, const char *from, int64_t rows, int64_t columns)
 {
     _Alignas(64) unsigned char tile[TILE];
     const size_t size = graft__element_size(m->from_dtype);
     transpose_tile(size, tile, m->pitch, from, m->from_stride, rows, columns);
-    const int64_t bytes = columns * (int64_t)size;
-    if (m->dense)
+    if (m->dense) {
         graft__convert(rows * columns, tile, m->from_dtype, to, m->to_dtype);
-    else if (m->streams && bytes % 16 == 0)
-        for (int64_t i = 0; i < rows; i++)
-            stream_row(to + i * m->to_stride, tile + i * m->pitch, bytes);
-    else
-        for (int64_t i = 0; i < rows; i++)
-            graft__convert(columns, tile + i * m->pitch, m->from_dtype, to + i * m->to_stride,
-                           m->to_dtype);
+        return;
+    }
+    const int64_t bytes = columns * (int64_t)size;
+    const bool whole = m->to_dtype == m->from_dtype && bytes % 16 == 0;
+    for (int64_t i = 0; i < rows; i++) {
+        char *const row = to + i * m->to_stride;
+        const unsigned char *const in = tile + i * m->pitch;
+        if (whole && m->streams)
+            stream_row(row, in, bytes);
+        else if (whole)
+            copy_row(row, in, bytes);
+        else
+            graft__convert(columns, in, m->from_dtype, row, m->to_dtype);
+    }
 }
 
 /* ---- All of them ---- */
