@@ -150,7 +150,8 @@ GRAFT_API bool graft_shares_memory(const graft_tensor *a, const graft_tensor *b)
 GRAFT_API const void *graft_data(const graft_tensor *t);
 
 /* The first element, for writing. Separates t from its copy-on-write clones first and counts as a
- * write for the graph. NULL on failure. */
+ * write for the graph. NULL on failure. Good for writing until t is copied (cloned, loaded from,
+ * taken into a snapshot): ask again then, or the copy would be written too. */
 GRAFT_API void *graft_data_mut(graft_tensor *t);
 
 /* The only element of a tensor of one element, as a double (i64 beyond 2^53 is rounded). NaN and

@@ -22,7 +22,8 @@ static graft_status refuse(const graft__load_plan *plan)
     return st;
 }
 
-/* Everything up to the commit, which is made only if *report could be. */
+/* All up to the commit, which is made only if *report could be. What is wrong with the dict is said
+ * before a report is tried, so that it is the error also if there is no memory for one. */
 static graft_status carry_out(graft__load_plan *plan, graft_load_report **report)
 {
     graft__load_stage stage;
@@ -30,8 +31,8 @@ static graft_status carry_out(graft__load_plan *plan, graft_load_report **report
     graft_status st = graft__load_plan_status(plan);
     if (st == GRAFT_OK)
         st = graft__load_stage_make(&stage);
-    if (st == GRAFT_OK)
-        st = graft__load_plan_status(plan);
+    if (graft__load_plan_status(plan) != GRAFT_OK)
+        st = refuse(plan);
     if (report) {
         *report = graft__load_report_new(plan, st);
         if (!*report && st == GRAFT_OK)
@@ -65,11 +66,8 @@ graft_status graft_load_state_dict(graft_module *m, const graft_dict *state,
         .options = options ? *options : graft_load_defaults(),
     };
     graft_status st = graft__load_plan_make(&plan);
-    if (st == GRAFT_OK) {
+    if (st == GRAFT_OK)
         st = carry_out(&plan, report);
-        if (graft__load_plan_status(&plan) != GRAFT_OK)
-            st = refuse(&plan);
-    }
     graft__load_plan_free(&plan);
     if (report && *report)
         graft__own_by_context(&(*report)->object);

@@ -412,6 +412,38 @@ static void load_without_memory(void *user, failing_allocator *f)
     graft_close(g);
 }
 
+/* Of a load that is refused in any case, memory or not. */
+static void refused_without_memory(void *user, failing_allocator *f)
+{
+    (void)user;
+    uint64_t fail_at = f->fail_at;
+    f->fail_at = 0;
+    graft_ctx *g = failing_allocator_open(f);
+    graft_module *m = net_new(g);
+    graft_dict *d = graft_dict_clone(graft_state_dict(m), NULL);
+    graft_dict_rename_prefix(d, "fc1.", "module.fc1.", NULL);
+    graft_dict_rename(d, "scale", "scales");
+    assert_no_error(g);
+    model_bytes before = model_bytes_of(m);
+    f->fail_at = f->calls + fail_at;
+    graft_load_report *report;
+    graft_status st = graft_load_state_dict(m, d, NULL, &report);
+    f->fail_at = 0;
+    f->keeps_on = false;
+    assert_true(st == GRAFT_ERR_NAME || (f->failed && st == GRAFT_ERR_MEMORY));
+    assert_int_equal(graft_error_status(g), st);
+    assert_true(report || f->failed);
+    assert_false(graft_load_report_ok(report));
+    assert_untouched(m, before);
+    graft_close(g);
+}
+
+static void a_refused_load_without_memory_is_still_refused(void **state)
+{
+    (void)state;
+    failing_allocator_sweep(refused_without_memory, NULL);
+}
+
 static void a_load_that_runs_out_of_memory_changes_nothing(void **state)
 {
     (void)state;
@@ -440,6 +472,7 @@ int main(void)
         cmocka_unit_test(thousands_of_names_are_all_named),
         cmocka_unit_test(null_arguments),
         cmocka_unit_test(actions_have_names),
+        cmocka_unit_test(a_refused_load_without_memory_is_still_refused),
         cmocka_unit_test(a_load_that_runs_out_of_memory_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
