@@ -422,6 +422,29 @@ static void load_writes_into_memory_that_the_model_borrows(void **state)
     graft_close(g);
 }
 
+static void borrowed_memory_that_overlaps_is_read_before_it_is_written(void **state)
+{
+    (void)state;
+    enum { N = 1000 };
+    graft_ctx *g = test_open();
+    graft_module *m = graft_linear(g, N, 1, false);
+    float own[N + 1];
+    int released = 0;
+    for (int i = 0; i <= N; i++)
+        own[i] = (float)i;
+    graft_shape row = graft_shape2(1, N);
+    graft_set_parameter(m, "weight", graft_from_borrowed(g, own + 1, row, GRAFT_F32, NULL, NULL));
+    graft_dict *d = graft_dict_new(g);
+    graft_dict_set_tensor(d, "weight",
+                          graft_from_borrowed(g, own, row, GRAFT_F32, count_release, &released));
+    assert_loads(m, d);
+    for (int i = 1; i <= N; i++)
+        assert_true(own[i] == (float)(i - 1));
+    assert_no_error(g);
+    graft_close(g);
+    assert_int_equal(released, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -445,6 +468,7 @@ int main(void)
         cmocka_unit_test(load_takes_a_dict_of_another_context),
         cmocka_unit_test(load_copies_what_is_only_lent),
         cmocka_unit_test(load_writes_into_memory_that_the_model_borrows),
+        cmocka_unit_test(borrowed_memory_that_overlaps_is_read_before_it_is_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
