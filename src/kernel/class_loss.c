@@ -10,6 +10,7 @@ enum { PARTS_MAX = 256 };
 typedef struct partial {
     double loss, smooth, weight, count;
     int64_t bad; /* the first lane whose target is no class, or -1 */
+    bool plain;  /* the lanes at hand: see is_plain */
 } partial;
 
 typedef struct job {
@@ -17,6 +18,7 @@ typedef struct job {
     const graft__softmax_kernels *kernels;
     const graft__vmath *vmath;
     int parts;
+    bool plain;       /* see is_plain; in backward, also that no target is ignored */
     partial *partial; /* of each part */
     void *each;       /* the losses of the lanes, or NULL */
     void *max, *sum;  /* of each lane */
@@ -59,6 +61,29 @@ static int64_t place_of(const graft__lanes *l, int64_t lane, int64_t k)
     return (lane / l->inner * l->n + k) * l->inner + lane % l->inner;
 }
 
+static bool is_class(const graft__class_loss *c, int64_t target)
+{
+    return target >= 0 && target < c->lanes.n;
+}
+
+/* Whether neither weights nor options make one lane differ from another, as in most trainings: all
+ * that is left to look at are targets that are no classes. */
+static bool is_plain(const graft__class_loss *c)
+{
+    return !c->weight && c->smoothing == 0 && c->reduction != GRAFT__LOSS_EACH &&
+           c->target_dtype == GRAFT_I64 && c->lanes.inner == 1 && !is_class(c, c->ignore_index);
+}
+
+/* Whether all targets, of i64, are classes. */
+static bool all_are_classes(const graft__class_loss *c, int64_t begin, int64_t count)
+{
+    const uint64_t *target = (const uint64_t *)c->target + begin, last = (uint64_t)c->lanes.n - 1;
+    uint64_t signs = 0; /* that of one that is negative, or of what lies beyond the last */
+    for (int64_t i = 0; i < count; i++)
+        signs |= target[i] | (last - target[i]);
+    return c->lanes.n > 0 && (int64_t)signs >= 0;
+}
+
 #define TYPE float
 #define NAME(x) x##_f32
 #include "kernel/class_loss_body.h"
@@ -72,7 +97,7 @@ static int64_t find_bad(const graft__class_loss *c, int64_t begin, int64_t count
 {
     for (int64_t lane = begin; lane < begin + count; lane++) {
         const int64_t t = graft__class_target(c, lane);
-        if ((t < 0 || t >= c->lanes.n) && t != c->ignore_index)
+        if (!is_class(c, t) && t != c->ignore_index)
             return lane;
     }
     return -1;
@@ -115,7 +140,8 @@ static void forward_part(void *arg, int part)
     partial p = {.bad = -1};
     for (int64_t at = graft__lanes_begin(l, j->parts, part); at < end; at += at_once) {
         const int64_t count = end - at < at_once ? end - at : at_once;
-        p.bad = find_bad(j->c, at, count);
+        p.plain = j->plain && all_are_classes(j->c, at, count);
+        p.bad = p.plain ? -1 : find_bad(j->c, at, count);
         if (p.bad >= 0)
             break;
         if (j->max)
@@ -140,6 +166,7 @@ static int64_t forward(graft__pool *pool, job *j, void *loss, graft__class_total
 {
     const graft__class_loss *c = j->c;
     partial parts[PARTS_MAX];
+    j->plain = is_plain(c);
     j->partial = parts;
     j->parts = graft__lanes_parts(pool, &c->lanes);
     j->each = c->reduction == GRAFT__LOSS_EACH ? loss : NULL;
@@ -218,6 +245,7 @@ static void backward(graft__pool *pool, job *j, const graft__class_totals *total
         for (int64_t k = 0; c->weight && k < c->lanes.n; k++)
             j->weights += weight_of(c, k);
     }
+    j->plain = is_plain(c) && totals->count == (double)c->lanes.outer;
     j->parts = graft__lanes_parts(pool, &c->lanes);
     graft__pool_run(pool, j->parts, backward_part, j);
 }

@@ -4,6 +4,7 @@
 /* Elements that are worked on in a buffer. */
 #define BUFFER (4096 / (int)sizeof(TYPE))
 #define WIDTH (64 / (int)sizeof(TYPE))
+#define NARROW 32
 
 TARGET GRAFT__INLINE TYPE NAME(row_max)(const TYPE *x, int64_t n)
 {
@@ -41,7 +42,89 @@ TARGET GRAFT__INLINE TYPE NAME(row_sum)(const TYPE *x, int64_t n)
     return sum;
 }
 
-/* ---- Lanes that are rows (inner == 1) ---- */
+/* ---- Lanes that are narrow rows (inner == 1, n <= NARROW): turned, so that a vector holds an
+ * element of each of WIDTH rows. always_inline, so that the most common n can be a constant. ----
+ */
+
+TARGET GRAFT__INLINE void NAME(turn)(int64_t n, int64_t rows, const TYPE *x, TYPE *turned)
+{
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t c = 0; c < n; c++)
+            turned[c * WIDTH + i] = x[i * n + c];
+    for (int64_t i = rows; i < WIDTH; i++)
+        for (int64_t c = 0; c < n; c++)
+            turned[c * WIDTH + i] = 0;
+}
+
+TARGET GRAFT__INLINE void NAME(turn_back)(int64_t n, int64_t rows, const TYPE *turned, TYPE *y)
+{
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t c = 0; c < n; c++)
+            y[i * n + c] = turned[c * WIDTH + i];
+}
+
+TARGET GRAFT__INLINE void NAME(exps_narrow)(const graft__vmath *v, int64_t n, int64_t rows,
+                                            const TYPE *x, TYPE *y, TYPE *max, TYPE *sum)
+{
+    TYPE e[NARROW * WIDTH], most[WIDTH], total[WIDTH];
+    for (int64_t r = 0; r < rows; r += WIDTH) {
+        const int64_t m = rows - r < WIDTH ? rows - r : WIDTH;
+        if (m == WIDTH)
+            NAME(turn)(n, WIDTH, x + r * n, e);
+        else
+            NAME(turn)(n, m, x + r * n, e);
+        for (int i = 0; i < WIDTH; i++) {
+            most[i] = -(TYPE)INFINITY;
+            total[i] = 0;
+        }
+        for (int64_t c = 0; c < n; c++)
+            for (int i = 0; i < WIDTH; i++)
+                most[i] = e[c * WIDTH + i] > most[i] ? e[c * WIDTH + i] : most[i];
+        for (int64_t c = 0; c < n; c++)
+            for (int i = 0; i < WIDTH; i++)
+                e[c * WIDTH + i] -= most[i];
+        v->EXP(n * WIDTH, e, e);
+        for (int64_t c = 0; c < n; c++)
+            for (int i = 0; i < WIDTH; i++)
+                total[i] += e[c * WIDTH + i];
+        memcpy(max + r, most, (size_t)m * sizeof(TYPE));
+        memcpy(sum + r, total, (size_t)m * sizeof(TYPE));
+        if (y)
+            NAME(turn_back)(n, m, e, y + r * n);
+    }
+}
+
+TARGET GRAFT__INLINE void NAME(add_exps_narrow)(const graft__vmath *v, int64_t n, int64_t rows,
+                                                const TYPE *x, const TYPE *max, const TYPE *factor,
+                                                TYPE *dst, bool add)
+{
+    TYPE e[NARROW * WIDTH], most[WIDTH] = {0}, by[WIDTH] = {0};
+    for (int64_t r = 0; r < rows; r += WIDTH) {
+        const int64_t m = rows - r < WIDTH ? rows - r : WIDTH;
+        if (m == WIDTH)
+            NAME(turn)(n, WIDTH, x + r * n, e);
+        else
+            NAME(turn)(n, m, x + r * n, e);
+        memcpy(most, max + r, (size_t)m * sizeof(TYPE));
+        memcpy(by, factor + r, (size_t)m * sizeof(TYPE));
+        for (int64_t c = 0; c < n; c++)
+            for (int i = 0; i < WIDTH; i++)
+                e[c * WIDTH + i] -= most[i];
+        v->EXP(n * WIDTH, e, e);
+        for (int64_t c = 0; c < n; c++)
+            for (int i = 0; i < WIDTH; i++)
+                e[c * WIDTH + i] *= by[i];
+        if (!add) {
+            NAME(turn_back)(n, m, e, dst + r * n);
+            continue;
+        }
+        for (int64_t i = 0; i < m; i++)
+            for (int64_t c = 0; c < n; c++)
+                dst[(r + i) * n + c] += e[c * WIDTH + i];
+    }
+}
+
+/* ---- Lanes that are rows ---- */
 
 /* Whole rows at a time, so that a call of exp has a buffer full of work. */
 TARGET static void NAME(exps_short)(const graft__vmath *v, int64_t n, int64_t rows, const TYPE *x,
@@ -87,7 +170,12 @@ TARGET static void NAME(exps_rows)(const graft__vmath *v, int64_t n, int64_t row
                                    TYPE *y, TYPE *max, TYPE *sum)
 {
     if (n <= BUFFER) {
-        NAME(exps_short)(v, n, rows, x, y, max, sum);
+        if (n == 2)
+            NAME(exps_narrow)(v, 2, rows, x, y, max, sum);
+        else if (n <= NARROW)
+            NAME(exps_narrow)(v, n, rows, x, y, max, sum);
+        else
+            NAME(exps_short)(v, n, rows, x, y, max, sum);
         return;
     }
     for (int64_t r = 0; r < rows; r++)
@@ -98,6 +186,13 @@ TARGET static void NAME(add_exps_rows)(const graft__vmath *v, int64_t n, int64_t
                                        const TYPE *x, const TYPE *max, const TYPE *factor,
                                        TYPE *dst, bool add)
 {
+    if (n <= NARROW) {
+        if (n == 2)
+            NAME(add_exps_narrow)(v, 2, rows, x, max, factor, dst, add);
+        else
+            NAME(add_exps_narrow)(v, n, rows, x, max, factor, dst, add);
+        return;
+    }
     TYPE buffer[BUFFER];
     const int64_t cols = n < BUFFER ? n : BUFFER, block = cols > 0 ? BUFFER / cols : rows;
     for (int64_t r = 0; r < rows; r += block) {
@@ -400,6 +495,7 @@ static const graft__softmax_kernels NAME(kernels) = {
 
 #undef BUFFER
 #undef WIDTH
+#undef NARROW
 #undef TYPE
 #undef NAME
 #undef TARGET
