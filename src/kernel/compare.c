@@ -1,21 +1,27 @@
-#include "kernel/elementwise.h"
-#include "kernel/iterate.h"
+#include "kernel/elementwise_loops.h"
 
 #define DEFINE(name, type, operator)                                                               \
     static void name(int64_t n, char *const *p, const int64_t *step, const void *arg)              \
     {                                                                                              \
         (void)arg;                                                                                 \
+        char *y = p[0];                                                                            \
         const int64_t one = sizeof(type);                                                          \
         if (step[0] == 1 && step[1] == one && step[2] == one) {                                    \
             const type *a = (const type *)p[1], *b = (const type *)p[2];                           \
+            GRAFT__INDEPENDENT                                                                     \
             for (int64_t i = 0; i < n; i++)                                                        \
-                p[0][i] = a[i] operator b[i];                                                      \
-            return;                                                                                \
-        }                                                                                          \
-        for (int64_t i = 0; i < n; i++) {                                                          \
-            const type a = *(const type *)(p[1] + i * step[1]);                                    \
-            const type b = *(const type *)(p[2] + i * step[2]);                                    \
-            p[0][i * step[0]] = a operator b;                                                      \
+                y[i] = a[i] operator b[i];                                                         \
+        } else if (step[0] == 1 && step[1] == one && step[2] == 0) {                               \
+            const type *a = (const type *)p[1], b = *(const type *)p[2];                           \
+            GRAFT__INDEPENDENT                                                                     \
+            for (int64_t i = 0; i < n; i++)                                                        \
+                y[i] = a[i] operator b;                                                            \
+        } else {                                                                                   \
+            for (int64_t i = 0; i < n; i++) {                                                      \
+                const type a = *(const type *)(p[1] + i * step[1]);                                \
+                const type b = *(const type *)(p[2] + i * step[2]);                                \
+                y[i * step[0]] = a operator b;                                                     \
+            }                                                                                      \
         }                                                                                          \
     }
 

@@ -1,8 +1,10 @@
 #include "kernel/iterate.h"
 
+#include <string.h>
+
 /* In units of weight: what a part is worth at least, some 5 us, so that handing it to another
  * thread pays. */
-static const int64_t PART_WORK = 32768;
+static const int64_t PART_WORK = 65536;
 enum { PARTS_PER_THREAD = 4 };
 
 /* Parts begin at multiples of this, so that no two write to one cache line of contiguous memory
@@ -47,6 +49,22 @@ static void walk_flat(const walk *w, int64_t begin, int64_t end)
     w->loop(end - begin, p, w->step[0], w->arg);
 }
 
+/* Moves on by `steps` along dimension d. All four, used or not: no loop to count. */
+static void advance(char *p[GRAFT__ITERATE_MAX], const walk *w, int d, int64_t steps)
+{
+    for (int k = 0; k < GRAFT__ITERATE_MAX; k++)
+        p[k] += steps * w->step[d][k];
+}
+
+/* Whole rows, as many as dimension 1 has or fewer: the loop that most calls are made from. */
+static void walk_rows(const walk *w, char *p[GRAFT__ITERATE_MAX], int64_t rows)
+{
+    for (int64_t i = 0; i < rows; i++) {
+        w->loop(w->size[0], p, w->step[0], w->arg);
+        advance(p, w, 1, 1);
+    }
+}
+
 /* Elements begin..end-1, counted along the dimensions innermost first. */
 static void walk_range(const walk *w, int64_t begin, int64_t end)
 {
@@ -54,33 +72,34 @@ static void walk_range(const walk *w, int64_t begin, int64_t end)
         walk_flat(w, begin, end);
         return;
     }
-    int64_t at[GRAFT_MAX_DIMS];
-    char *row[GRAFT__ITERATE_MAX]; /* where the row begins, at[0] not counted */
-    for (int k = 0; k < w->count; k++)
-        row[k] = w->base[k];
-    int64_t rest = begin;
+    int64_t at[GRAFT_MAX_DIMS], rest = begin;
+    char *p[GRAFT__ITERATE_MAX];
+    memcpy(p, w->base, sizeof p);
     for (int d = 0; d < w->ndim; d++) {
         at[d] = rest % w->size[d];
         rest /= w->size[d];
-        for (int k = 0; d > 0 && k < w->count; k++)
-            row[k] += at[d] * w->step[d][k];
+        advance(p, w, d, at[d]);
     }
     for (int64_t left = end - begin; left > 0;) {
-        const int64_t n = min_i64(w->size[0] - at[0], left);
-        char *p[GRAFT__ITERATE_MAX];
-        for (int k = 0; k < w->count; k++)
-            p[k] = row[k] + at[0] * w->step[0][k];
-        w->loop(n, p, w->step[0], w->arg);
-        left -= n;
-        at[0] = 0;
-        for (int d = 1; d < w->ndim && left > 0; d++) {
-            for (int k = 0; k < w->count; k++)
-                row[k] += w->step[d][k];
-            if (++at[d] < w->size[d])
-                break;
-            for (int k = 0; k < w->count; k++)
-                row[k] -= w->size[d] * w->step[d][k];
+        if (at[0] > 0 || left < w->size[0]) { /* a part of a row, at either end */
+            const int64_t n = min_i64(w->size[0] - at[0], left);
+            w->loop(n, p, w->step[0], w->arg);
+            advance(p, w, 0, -at[0]);
+            advance(p, w, 1, 1);
+            at[0] = 0;
+            at[1]++;
+            left -= n;
+        } else {
+            const int64_t rows = min_i64(w->size[1] - at[1], left / w->size[0]);
+            walk_rows(w, p, rows);
+            at[1] += rows;
+            left -= rows * w->size[0];
+        }
+        for (int d = 1; at[d] == w->size[d] && d + 1 < w->ndim; d++) {
+            advance(p, w, d, -at[d]);
+            advance(p, w, d + 1, 1);
             at[d] = 0;
+            at[d + 1]++;
         }
     }
 }
@@ -229,8 +248,8 @@ void graft__iterate(graft__pool *pool, int count, const graft__array *const *arr
     }
     if (w.numel == 0)
         return;
-    for (int k = 0; k < count; k++)
-        w.base[k] = p[k];
+    for (int k = 0; k < GRAFT__ITERATE_MAX; k++)
+        w.base[k] = p[k < count ? k : 0]; /* what is unused moves nowhere */
     sort_dims(&w);
     join_dims(&w);
     walk_run(pool, &w, weight);

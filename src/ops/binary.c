@@ -177,8 +177,10 @@ static graft_tensor *compute(const binary *k, graft_tensor *a, graft_tensor *b)
     if (!y)
         return NULL;
     graft__read_into(y, &out);
-    x1 = graft__broadcast_array(&x1, ndim, size);
-    x2 = graft__broadcast_array(&x2, ndim, size);
+    if (!graft__same_shape(a, y))
+        x1 = graft__broadcast_array(&x1, ndim, size);
+    if (!graft__same_shape(b, y))
+        x2 = graft__broadcast_array(&x2, ndim, size);
     graft__map(pool, k->forward, 0, &out, &x1, &x2, NULL);
     return y;
 }

@@ -19,10 +19,14 @@ static graft_tensor *compute(const char *op, graft__comparison c, graft_tensor *
     graft_tensor *y = graft__tensor_new(a->object.ctx, op, ndim, size, GRAFT_BOOL);
     if (!y)
         return NULL;
-    graft__array x1 = graft__read(a), x2 = graft__read(b);
-    const graft__array out = graft__fresh(y);
-    x1 = graft__broadcast_array(&x1, ndim, size);
-    x2 = graft__broadcast_array(&x2, ndim, size);
+    graft__array x1, x2, out;
+    graft__read_into(a, &x1);
+    graft__read_into(b, &x2);
+    graft__read_into(y, &out);
+    if (!graft__same_shape(a, y))
+        x1 = graft__broadcast_array(&x1, ndim, size);
+    if (!graft__same_shape(b, y))
+        x2 = graft__broadcast_array(&x2, ndim, size);
     graft__compare(a->object.ctx->pool, c, &out, &x1, &x2);
     return graft__result(y);
 }

@@ -389,8 +389,8 @@ static graft_tensor *much(graft_ctx *g, int threads)
 {
     graft_set_num_threads(g, threads);
     graft_manual_seed(g, 1);
-    graft_tensor *x = graft_randn(g, graft_shape2(401, 307), GRAFT_F32);
-    graft_tensor *y = graft_randn(g, graft_shape2(307, 401), GRAFT_F32);
+    graft_tensor *x = graft_randn(g, graft_shape2(701, 307), GRAFT_F32);
+    graft_tensor *y = graft_randn(g, graft_shape2(307, 701), GRAFT_F32);
     graft_tensor *row = graft_randn(g, graft_shape1(307), GRAFT_F32);
     graft_tensor *t = graft_tanh(graft_mul(x, graft_transpose(y, 0, 1)));
     t = graft_sigmoid(graft_add(graft_exp(t), row));
