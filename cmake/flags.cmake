@@ -15,9 +15,17 @@ target_compile_options(graft_flags INTERFACE
   -ffp-contract=off
   # Nobody reads errno after sqrt, and setting it keeps loops from being vectorised.
   -fno-math-errno)
+if(CMAKE_C_COMPILER_ID STREQUAL GNU)
+  # gcc 12's vectoriser of straight-line code loses roundings: it makes one vector of two doubles
+  # that become floats and doubles again, and then takes both conversions for one that does nothing.
+  target_compile_options(graft_flags INTERFACE -fno-tree-slp-vectorize)
+endif()
 if(GRAFT_SANITIZE)
+  target_compile_definitions(graft_flags INTERFACE GRAFT__SANITIZE)
   target_compile_options(graft_flags INTERFACE -fsanitize=${GRAFT_SANITIZE}
-                         -fno-sanitize-recover=all -fno-omit-frame-pointer)
+                         -fno-sanitize-recover=all -fno-omit-frame-pointer
+                         # Loops with every access checked need not become vectors.
+                         $<$<C_COMPILER_ID:Clang>:-Wno-pass-failed>)
   target_link_options(graft_flags INTERFACE -fsanitize=${GRAFT_SANITIZE})
 else()
   # A sanitizer's runtime lives in the executable, so its symbols are undefined in the library.

@@ -6,7 +6,6 @@
  *   vec_sum, vec_first (the mask of the first n lanes, n >= 1), vec_load_first, vec_store_first,
  *   and transpose_4x4 (four rows, to rows of a given distance). */
 
-#define INLINE static inline __attribute__((always_inline))
 #define COLS (2 * LANES)
 #define K_MAX (GRAFT__GEMM_K_BYTES / (int)sizeof(TYPE))
 
@@ -25,8 +24,8 @@ typedef struct tile {
 } tile;
 
 /* The arguments before `t` are constants wherever this is expanded. */
-TARGET INLINE void run_tile(const int rows, const int vectors, const bool by_row, const bool masked,
-                            const tile *t)
+TARGET GRAFT__INLINE void run_tile(const int rows, const int vectors, const bool by_row,
+                                   const bool masked, const tile *t)
 {
     vec acc[ROWS][2];
     GRAFT__UNROLL
@@ -262,8 +261,8 @@ TARGET static void pack(int64_t rows, int64_t k, const TYPE *from, int64_t row, 
 }
 
 /* y[j] of `rows` (a constant) rows of w. Each sum is made of two, whatever `rows` is. */
-TARGET INLINE void run_dots(const int rows, int64_t k, const TYPE *x, const TYPE *w, int64_t ld,
-                            TYPE *sums)
+TARGET GRAFT__INLINE void run_dots(const int rows, int64_t k, const TYPE *x, const TYPE *w,
+                                   int64_t ld, TYPE *sums)
 {
     vec acc[4][2];
     GRAFT__UNROLL
@@ -315,8 +314,8 @@ TARGET static void dots(int64_t n, int64_t k, const TYPE *x, const TYPE *w, int6
 }
 
 /* sums[j] += x[p] w[p * ld + j] of `steps` (a constant) steps: rows of w stream by side by side. */
-TARGET INLINE void run_sums(const int steps, int64_t n, const TYPE *x, const TYPE *w, int64_t ld,
-                            TYPE *sums)
+TARGET GRAFT__INLINE void run_sums(const int steps, int64_t n, const TYPE *x, const TYPE *w,
+                                   int64_t ld, TYPE *sums)
 {
     vec left[4];
     GRAFT__UNROLL

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "kernel/gemm.h"
+#include "kernel/target.h"
 
 /* block: D[m,n] = alpha * L[m,k] R[k,n] + beta * D, without a look at D if beta == 0. The elements
  * of L are broadcast one by one, those of R lie in vectors along n.
@@ -81,7 +82,9 @@ bool graft__gemm_small_f32(const graft__gemm_kernels_f32 *kernels, const graft__
 bool graft__gemm_small_f64(const graft__gemm_kernels_f64 *kernels, const graft__gemm *p,
                            const double *a, const double *b, double *c);
 
-#if defined(__clang__)
+#if defined(GRAFT__SANITIZE)
+#define GRAFT__UNROLL
+#elif defined(__clang__)
 #define GRAFT__UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define GRAFT__UNROLL _Pragma("GCC unroll 16")

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "kernel/half.h"
+#include "kernel/target.h"
 
 /* from and to are the same memory or apart, element i meets element i alone: no loop carries a
  * dependence, which the compiler cannot know. */

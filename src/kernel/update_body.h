@@ -2,10 +2,8 @@
  * suffix for both, SQRT the root of T. All flags are constants where the loops are expanded. There
  * are no fused operations, so that every instruction set gives the same bits. */
 
-TARGET static inline __attribute__((always_inline)) void NAME(sgd_loop)(const graft__update *u,
-                                                                        const graft__sgd_rule *r,
-                                                                        bool decay, bool momentum,
-                                                                        bool nesterov)
+TARGET GRAFT__INLINE void NAME(sgd_loop)(const graft__update *u, const graft__sgd_rule *r,
+                                         bool decay, bool momentum, bool nesterov)
 {
     const T lr = (T)-r->lr, mu = (T)r->momentum, share = (T)(1 - r->dampening);
     const T wd = (T)r->weight_decay, sign = r->maximize ? -1 : 1;
@@ -28,8 +26,8 @@ TARGET static inline __attribute__((always_inline)) void NAME(sgd_loop)(const gr
 }
 
 /* The first step with momentum: the buffer becomes the gradient. */
-TARGET static inline __attribute__((always_inline)) void
-NAME(sgd_first_loop)(const graft__update *u, const graft__sgd_rule *r, bool decay, bool nesterov)
+TARGET GRAFT__INLINE void NAME(sgd_first_loop)(const graft__update *u, const graft__sgd_rule *r,
+                                               bool decay, bool nesterov)
 {
     const T lr = (T)-r->lr, mu = (T)r->momentum;
     const T wd = (T)r->weight_decay, sign = r->maximize ? -1 : 1;
@@ -78,8 +76,8 @@ TARGET static void NAME(sgd)(const graft__update *u, const void *rule)
     }
 }
 
-TARGET static inline __attribute__((always_inline)) void
-NAME(adam_loop)(const graft__update *u, const graft__adam_rule *r, bool decay, bool amsgrad)
+TARGET GRAFT__INLINE void NAME(adam_loop)(const graft__update *u, const graft__adam_rule *r,
+                                          bool decay, bool amsgrad)
 {
     const T beta1 = (T)r->beta1, beta2 = (T)r->beta2, keep = (T)r->keep, eps = (T)r->eps;
     const T share1 = (T)(1 - r->beta1), share2 = (T)(1 - r->beta2);
