@@ -35,7 +35,7 @@ void graft__buffer_unref(graft_ctx *g, graft__buffer *b)
     if (!b || atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1)
         return;
     if (b->release)
-        b->release(b->release_user, b->data);
+        b->release(b->release_user, b->data == (char *)b + HEADER ? NULL : b->data);
     graft_allocator allocator = b->allocator;
     size_t size = b->block_size;
     /* Another context's block was never counted here. The allocators are compared too, as home may
@@ -75,7 +75,8 @@ graft__storage *graft__storage_borrow(graft_ctx *g, void *data, size_t bytes,
     graft__storage *s = storage_over(g, b);
     if (!s)
         return NULL;
-    b->data = data;
+    if (data) /* an empty tensor over NULL has an address all the same: arithmetic may follow */
+        b->data = data;
     b->size = bytes;
     b->release = release;
     b->release_user = user;
