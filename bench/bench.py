@@ -110,9 +110,11 @@ def copy_workloads(report, limits, threads):
     """Limits: a copy of 1 GB; for the first step the three streams that it has (read parameter and gradient,
     write parameter), at the bytes a second that the copy's two streams reach."""
     copy_ms = GB / limits[threads]["copy_gbs"] * 1e3
-    limit = {"clone_1gb_first_step": 1.5 * copy_ms, "clone_1gb_second_step": 1.5 * copy_ms,
+    limit = {"clone_1gb_first_step_fresh": GB / limits[threads]["fresh_copy_gbs"] * 1e3 + copy_ms / 2,
+             "clone_1gb_first_step": 1.5 * copy_ms, "clone_1gb_second_step": 1.5 * copy_ms,
              "load_state_dict_1gb": copy_ms, "load_state_dict_1gb_separated": copy_ms}
     theirs = {f["workload"]: f["ms"] for f in peer("big_model", threads)}
+    theirs["clone_1gb_first_step_fresh"] = theirs["clone_1gb_first_step"]
     theirs["load_state_dict_1gb_separated"] = theirs["load_state_dict_1gb"]
     for figures in graft("big_model", threads):
         name = figures["workload"]
@@ -178,7 +180,7 @@ def main():
         print(f"{cpu}, PyTorch {peer('version', 1)[0]['version']}")
         for n, limit in limits.items():
             print(f"limits, {n} threads: matrix product {limit['matmul_gflops']} GFLOP/s,"
-                  f" copy {limit['copy_gbs']} GB/s")
+                  f" copy {limit['copy_gbs']} GB/s, into fresh memory {limit['fresh_copy_gbs']} GB/s")
     report = Report(args.json)
     if "tiny" in wanted:
         step_workload(report, "mlp_tiny", mlp_gflop([10, 16, 2], 32), limits, args.threads)

@@ -28,6 +28,8 @@ int main(int argc, char **argv)
     }
     graft_options o = graft_options_defaults();
     o.threads = atoi(argv[2]);
+    o.cache_limit =
+        (size_t)16 << 30; /* the big model's memory is to be there when it is needed again */
     graft_ctx *g = graft_open(&o);
     if (!g)
         return 1;
