@@ -9,6 +9,7 @@ enum {
     SMALL_PRODUCT = 1 << 18, /* m n k: below, whole products go to the threads */
     PART_WORK = 1 << 14,     /* m n k that a part has at least */
     PARTS_PER_THREAD = 4,    /* so that a late worker does not hold up the rest */
+    PATTERN = 64,            /* bytes */
     FILL_CHUNK = 4096,       /* bytes to copy at a time */
     PARALLEL_BYTES = 1 << 20 /* rows to fill, from which on threads pay */
 };
@@ -221,15 +222,11 @@ typedef struct filling {
     int parts;
 } filling;
 
-/* Copies what is filled already, twice as much each time, until that is a chunk worth copying. */
-static void fill_range(const filling *f, int64_t begin, int64_t end)
+/* Repeats what is filled already, twice as much each time, until that is a chunk worth copying. */
+static void fill_doubling(char *dst, size_t all, const char *row, size_t bytes)
 {
-    if (begin == end)
-        return;
-    char *dst = f->dst + (size_t)begin * f->bytes;
-    const size_t all = (size_t)(end - begin) * f->bytes;
-    memcpy(dst, f->row, f->bytes);
-    size_t chunk = f->bytes, done = f->bytes;
+    memcpy(dst, row, bytes);
+    size_t chunk = bytes, done = bytes;
     while (done < all) {
         if (chunk < FILL_CHUNK)
             chunk = done;
@@ -237,6 +234,30 @@ static void fill_range(const filling *f, int64_t begin, int64_t end)
         memcpy(dst + done, dst, n);
         done += n;
     }
+}
+
+/* The same where whole rows fit PATTERN bytes: copies of a size that the compiler knows. */
+static void fill_pattern(char *dst, size_t all, const char *row, size_t bytes)
+{
+    char pattern[PATTERN];
+    for (size_t i = 0; i < PATTERN; i += bytes)
+        memcpy(pattern + i, row, bytes);
+    size_t done = 0;
+    for (; done + PATTERN <= all; done += PATTERN)
+        memcpy(dst + done, pattern, PATTERN);
+    memcpy(dst + done, pattern, all - done);
+}
+
+static void fill_range(const filling *f, int64_t begin, int64_t end)
+{
+    if (begin == end)
+        return;
+    char *dst = f->dst + (size_t)begin * f->bytes;
+    const size_t all = (size_t)(end - begin) * f->bytes;
+    if (PATTERN % f->bytes == 0)
+        fill_pattern(dst, all, f->row, f->bytes);
+    else
+        fill_doubling(dst, all, f->row, f->bytes);
 }
 
 static void fill_part(void *arg, int part)

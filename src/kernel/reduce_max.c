@@ -6,73 +6,140 @@
 #include "kernel/reduce_plan.h"
 #include "kernel/target.h"
 
-#define TYPE float
-#define NAME(x) x##_f32
-#define MEMBER f32
-#define IS_NAN(x) ((x) != (x))
-#include "kernel/reduce_max_body.h"
-
-#define TYPE double
-#define NAME(x) x##_f64
-#define MEMBER f64
-#define IS_NAN(x) ((x) != (x))
-#include "kernel/reduce_max_body.h"
-
-#define TYPE int64_t
-#define NAME(x) x##_i64
-#define MEMBER i64
-#define IS_NAN(x) false
-#include "kernel/reduce_max_body.h"
-
-#define TYPE int32_t
-#define NAME(x) x##_i32
-#define MEMBER i32
-#define IS_NAN(x) false
-#include "kernel/reduce_max_body.h"
-
-#define TYPE int16_t
-#define NAME(x) x##_i16
-#define MEMBER i16
-#define IS_NAN(x) false
-#include "kernel/reduce_max_body.h"
-
-#define TYPE int8_t
-#define NAME(x) x##_i8
-#define MEMBER i8
-#define IS_NAN(x) false
-#include "kernel/reduce_max_body.h"
-
-#define TYPE uint8_t
-#define NAME(x) x##_u8
-#define MEMBER u8
-#define IS_NAN(x) false
-#include "kernel/reduce_max_body.h"
-
 typedef struct kernels {
     graft__reduce_range *by_rows, *by_columns;
     graft__reduce_combine *combine;
     graft__reduce_store *store;
     int64_t (*find)(const void *x, int64_t n, int64_t stride);
+    void (*find_columns)(const void *x, int64_t cols, int64_t r0, int64_t r1, int64_t stride,
+                         graft__reduce_slot *slots);
     bool (*is_larger)(const void *x, int64_t j, int64_t i);
 } kernels;
 
-#define KERNELS(type)                                                                              \
-    {                                                                                              \
-        by_rows_##type, by_columns_##type, combine_##type, store_##type, find_##type,              \
-            is_larger_##type                                                                       \
-    }
+#define TYPE float
+#define INTEGER int32_t
+#define NAME(x) x##_f32_portable
+#define MEMBER f32
+#define TARGET
+#define IS_NAN(x) ((x) != (x))
+#define A_NAN (TYPE) NAN
+#include "kernel/reduce_max_body.h"
 
-static const kernels table[] = {
-    [GRAFT_F32] = KERNELS(f32), [GRAFT_F64] = KERNELS(f64), [GRAFT_I64] = KERNELS(i64),
-    [GRAFT_I32] = KERNELS(i32), [GRAFT_I16] = KERNELS(i16), [GRAFT_I8] = KERNELS(i8),
-    [GRAFT_U8] = KERNELS(u8),   [GRAFT_BOOL] = KERNELS(u8),
-};
+#define TYPE double
+#define INTEGER int64_t
+#define NAME(x) x##_f64_portable
+#define MEMBER f64
+#define TARGET
+#define IS_NAN(x) ((x) != (x))
+#define A_NAN (TYPE) NAN
+#include "kernel/reduce_max_body.h"
+
+#if GRAFT__X86
+#define TYPE float
+#define INTEGER int32_t
+#define NAME(x) x##_f32_avx2
+#define MEMBER f32
+#define TARGET GRAFT__TARGET_AVX2
+#define IS_NAN(x) ((x) != (x))
+#define A_NAN (TYPE) NAN
+#include "kernel/reduce_max_body.h"
+
+#define TYPE double
+#define INTEGER int64_t
+#define NAME(x) x##_f64_avx2
+#define MEMBER f64
+#define TARGET GRAFT__TARGET_AVX2
+#define IS_NAN(x) ((x) != (x))
+#define A_NAN (TYPE) NAN
+#include "kernel/reduce_max_body.h"
+
+#define TYPE float
+#define INTEGER int32_t
+#define NAME(x) x##_f32_avx512
+#define MEMBER f32
+#define TARGET GRAFT__TARGET_AVX512
+#define IS_NAN(x) ((x) != (x))
+#define A_NAN (TYPE) NAN
+#include "kernel/reduce_max_body.h"
+
+#define TYPE double
+#define INTEGER int64_t
+#define NAME(x) x##_f64_avx512
+#define MEMBER f64
+#define TARGET GRAFT__TARGET_AVX512
+#define IS_NAN(x) ((x) != (x))
+#define A_NAN (TYPE) NAN
+#include "kernel/reduce_max_body.h"
+#endif
+
+#define TYPE int64_t
+#define INTEGER int64_t
+#define NAME(x) x##_i64
+#define MEMBER i64
+#define TARGET
+#define IS_NAN(x) ((x) != (x))
+#define A_NAN 0
+#include "kernel/reduce_max_body.h"
+
+#define TYPE int32_t
+#define INTEGER int32_t
+#define NAME(x) x##_i32
+#define MEMBER i32
+#define TARGET
+#define IS_NAN(x) ((x) != (x))
+#define A_NAN 0
+#include "kernel/reduce_max_body.h"
+
+#define TYPE int16_t
+#define INTEGER int16_t
+#define NAME(x) x##_i16
+#define MEMBER i16
+#define TARGET
+#define IS_NAN(x) ((x) != (x))
+#define A_NAN 0
+#include "kernel/reduce_max_body.h"
+
+#define TYPE int8_t
+#define INTEGER int8_t
+#define NAME(x) x##_i8
+#define MEMBER i8
+#define TARGET
+#define IS_NAN(x) ((x) != (x))
+#define A_NAN 0
+#include "kernel/reduce_max_body.h"
+
+#define TYPE uint8_t
+#define INTEGER int8_t
+#define NAME(x) x##_u8
+#define MEMBER u8
+#define TARGET
+#define IS_NAN(x) ((x) != (x))
+#define A_NAN 0
+#include "kernel/reduce_max_body.h"
+
+static const kernels *kernels_of(graft_dtype dtype)
+{
+    static const kernels *const floats[GRAFT__KINDS][2] = {
+        [GRAFT__PORTABLE] = {&kernels_f32_portable, &kernels_f64_portable},
+#if GRAFT__X86
+        [GRAFT__AVX2] = {&kernels_f32_avx2, &kernels_f64_avx2},
+        [GRAFT__AVX512] = {&kernels_f32_avx512, &kernels_f64_avx512},
+#endif
+    };
+    static const kernels *const others[] = {
+        [GRAFT_I64] = &kernels_i64, [GRAFT_I32] = &kernels_i32, [GRAFT_I16] = &kernels_i16,
+        [GRAFT_I8] = &kernels_i8,   [GRAFT_U8] = &kernels_u8,   [GRAFT_BOOL] = &kernels_u8,
+    };
+    if (dtype == GRAFT_F32 || dtype == GRAFT_F64)
+        return floats[graft__processor()][dtype == GRAFT_F64];
+    return others[dtype];
+}
 
 void graft__amax(graft__pool *pool, const graft__array *dst, const graft__array *src)
 {
     graft__reduce_plan p;
     graft__reduce_prepare(&p, dst, src);
-    const kernels *k = &table[src->dtype];
+    const kernels *k = kernels_of(src->dtype);
     p.range = graft__reduce_by_columns(&p) ? k->by_columns : k->by_rows;
     p.combine = k->combine;
     p.store = k->store;
@@ -96,6 +163,25 @@ static void find_range(const graft__reduce_plan *p, int64_t begin, int64_t end, 
     }
 }
 
+static void find_by_columns(const graft__reduce_plan *p, int64_t begin, int64_t end, int64_t r0,
+                            int64_t r1, graft__reduce_slot *slots)
+{
+    const kernels *k = p->kernels;
+    const int64_t width = (int64_t)graft_dtype_size(p->dtype);
+    const int64_t stride = p->reduced.ndim ? p->reduced.src[0] : 0;
+    graft__walker at;
+    graft__walker_start(&p->kept, begin, &at);
+    while (begin < end) {
+        const int64_t left = graft__min_i64(graft__walker_left(&p->kept, &at), end - begin);
+        const int64_t n = graft__min_i64(left, GRAFT__REDUCE_BLOCK);
+        const char *x = (const char *)p->src + (at.src + r0 * stride) * width;
+        k->find_columns(x, n, r0, r1, stride, slots);
+        graft__walker_advance(&p->kept, &at, n);
+        slots += n;
+        begin += n;
+    }
+}
+
 /* from lies behind into, and so loses where both are equal. */
 static void find_combine(const graft__reduce_plan *p, int64_t n, graft__reduce_slot *into,
                          const graft__reduce_slot *from)
@@ -115,8 +201,8 @@ void graft__argmax(graft__pool *pool, const graft__array *dst, const graft__arra
 {
     graft__reduce_plan p;
     graft__reduce_prepare(&p, dst, src);
-    p.kernels = &table[src->dtype];
-    p.range = find_range;
+    p.kernels = kernels_of(src->dtype);
+    p.range = graft__reduce_by_columns(&p) ? find_by_columns : find_range;
     p.combine = find_combine;
     p.store = store_i64;
     graft__reduce_run(pool, &p);

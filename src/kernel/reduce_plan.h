@@ -28,7 +28,7 @@ typedef union graft__slot_value {
 typedef struct graft__reduce_plan graft__reduce_plan;
 
 /* Outputs that are made at a time. */
-enum { GRAFT__REDUCE_BLOCK = 128 };
+enum { GRAFT__REDUCE_BLOCK = 256 };
 
 /* slots[i] = the reduction of output element begin + i over the reduced positions r0..r1-1, for
  * begin..end-1; both count along the walks below. r0 < r1 unless an empty sum is asked for. */

@@ -1,50 +1,65 @@
 /* Sums of one type on one kind of processor; no include guard: included once for each. Expects
- * TYPE, NAME(x) and TARGET (an attribute or nothing). */
+ * TYPE, NAME(x), TARGET (an attribute or nothing), LANES and LOAD(p), a vector of LANES doubles
+ * from as many neighbours. */
 
-typedef TYPE NAME(lanes)
-    __attribute__((vector_size(8 * sizeof(TYPE)), aligned(sizeof(TYPE)), may_alias));
-
-#define LOAD(p) __builtin_convertvector(*(const NAME(lanes) *)(p), vd)
+typedef double NAME(vd) __attribute__((vector_size(8 * LANES), aligned(8), may_alias));
 
 TARGET static double NAME(run)(const void *data, int64_t n)
 {
     const TYPE *x = data;
-    vd a = {0}, b = {0}, c = {0}, d = {0};
-    for (; n >= 32; n -= 32, x += 32) {
+    NAME(vd) a = {0}, b = {0}, c = {0}, d = {0};
+    for (; n >= 4 * LANES; n -= 4 * LANES, x += 4 * LANES) {
         a += LOAD(x);
-        b += LOAD(x + 8);
-        c += LOAD(x + 16);
-        d += LOAD(x + 24);
+        b += LOAD(x + LANES);
+        c += LOAD(x + 2 * LANES);
+        d += LOAD(x + 3 * LANES);
     }
-    for (; n >= 8; n -= 8, x += 8)
+    for (; n >= LANES; n -= LANES, x += LANES)
         a += LOAD(x);
     double rest = 0;
     for (; n > 0; n--)
         rest += (double)*x++;
     a = (a + b) + (c + d);
-    return (((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]))) + rest;
+    double lane[LANES];
+    for (int i = 0; i < LANES; i++)
+        lane[i] = a[i];
+    for (int half = LANES / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; i++)
+            lane[i] += lane[i + half];
+    return lane[0] + rest;
+}
+
+/* Wide rows: four at a time, along them, as memory likes it. */
+TARGET static void NAME(wide_columns)(const TYPE *x, int64_t rows, int64_t stride, int64_t cols,
+                                      double *out)
+{
+    for (int64_t c = 0; c < cols; c++)
+        out[c] = 0;
+    int64_t r = 0;
+    for (; r + 4 <= rows; r += 4, x += 4 * stride)
+        for (int64_t c = 0; c + LANES <= cols; c += LANES) {
+            NAME(vd) *o = (NAME(vd) *)(out + c);
+            *o += (LOAD(x + c) + LOAD(x + stride + c)) +
+                  (LOAD(x + 2 * stride + c) + LOAD(x + 3 * stride + c));
+        }
+    for (; r < rows; r++, x += stride)
+        for (int64_t c = 0; c + LANES <= cols; c += LANES)
+            *(NAME(vd) *)(out + c) += LOAD(x + c);
 }
 
 TARGET static void NAME(columns)(const void *data, int64_t rows, int64_t stride, int64_t cols,
                                  double *out)
 {
     const TYPE *x = data;
-    for (; cols >= 32; cols -= 32, x += 32, out += 32) {
-        vd a = {0}, b = {0}, c = {0}, d = {0};
-        const TYPE *row = x;
-        for (int64_t r = 0; r < rows; r++, row += stride) {
-            a += LOAD(row);
-            b += LOAD(row + 8);
-            c += LOAD(row + 16);
-            d += LOAD(row + 24);
-        }
-        ((vd_any *)out)[0] = a;
-        ((vd_any *)out)[1] = b;
-        ((vd_any *)out)[2] = c;
-        ((vd_any *)out)[3] = d;
+    if (cols >= 4 * LANES) {
+        const int64_t whole = cols - cols % LANES;
+        NAME(wide_columns)(x, rows, stride, whole, out);
+        x += whole;
+        out += whole;
+        cols -= whole;
     }
-    for (; cols >= 8; cols -= 8, x += 8, out += 8) {
-        vd a = {0}, b = {0}, c = {0}, d = {0};
+    for (; cols >= LANES; cols -= LANES, x += LANES, out += LANES) {
+        NAME(vd) a = {0}, b = {0}, c = {0}, d = {0};
         const TYPE *row = x;
         int64_t r = 0;
         for (; r + 4 <= rows; r += 4, row += 4 * stride) {
@@ -55,7 +70,7 @@ TARGET static void NAME(columns)(const void *data, int64_t rows, int64_t stride,
         }
         for (; r < rows; r++, row += stride)
             a += LOAD(row);
-        ((vd_any *)out)[0] = (a + b) + (c + d);
+        ((NAME(vd) *)out)[0] = (a + b) + (c + d);
     }
     for (; cols > 0; cols--, x++, out++) {
         double a = 0, b = 0, c = 0, d = 0;
@@ -73,7 +88,8 @@ TARGET static void NAME(columns)(const void *data, int64_t rows, int64_t stride,
     }
 }
 
-#undef LOAD
 #undef TYPE
 #undef NAME
 #undef TARGET
+#undef LANES
+#undef LOAD

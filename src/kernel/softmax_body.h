@@ -1,23 +1,33 @@
 /* The kernels of softmax for one type on one kind of processor; no include guard: included once for
- * each. Expects TYPE, NAME(x), TARGET (an attribute or nothing), EXP (of graft__vmath). */
+ * each. Expects TYPE, INTEGER (signed, as wide), NAME(x), TARGET (an attribute or nothing) and EXP
+ * (of graft__vmath). */
 
 /* Elements that are worked on in a buffer. */
 #define BUFFER (4096 / (int)sizeof(TYPE))
 #define WIDTH (64 / (int)sizeof(TYPE))
 #define NARROW 32
 
+typedef TYPE NAME(vector) __attribute__((vector_size(64), aligned(sizeof(TYPE)), may_alias));
+typedef INTEGER NAME(bits) __attribute__((vector_size(64), aligned(sizeof(TYPE)), may_alias));
+
+#define LOAD(p) (*(const NAME(vector) *)(p))
+#define LARGER(a, b)                                                                               \
+    ((NAME(vector))(((NAME(bits))(a) & ((a) > (b))) | ((NAME(bits))(b) & ~((a) > (b)))))
+
+/* NaN does not count. */
 TARGET GRAFT__INLINE TYPE NAME(row_max)(const TYPE *x, int64_t n)
 {
     TYPE most = -(TYPE)INFINITY;
-    if (n >= WIDTH) {
-        TYPE lane[WIDTH];
+    if (n >= 2 * WIDTH) {
+        NAME(vector) a = (NAME(vector)){0} + most, b = a;
+        for (; n >= 2 * WIDTH; n -= 2 * WIDTH, x += 2 * WIDTH) {
+            const NAME(vector) c = LOAD(x), d = LOAD(x + WIDTH);
+            a = LARGER(c, a);
+            b = LARGER(d, b);
+        }
+        a = LARGER(a, b);
         for (int i = 0; i < WIDTH; i++)
-            lane[i] = most;
-        for (; n >= WIDTH; n -= WIDTH, x += WIDTH)
-            for (int i = 0; i < WIDTH; i++)
-                lane[i] = x[i] > lane[i] ? x[i] : lane[i];
-        for (int i = 0; i < WIDTH; i++)
-            most = lane[i] > most ? lane[i] : most;
+            most = a[i] > most ? a[i] : most;
     }
     for (int64_t i = 0; i < n; i++)
         most = x[i] > most ? x[i] : most;
@@ -27,15 +37,15 @@ TARGET GRAFT__INLINE TYPE NAME(row_max)(const TYPE *x, int64_t n)
 TARGET GRAFT__INLINE TYPE NAME(row_sum)(const TYPE *x, int64_t n)
 {
     TYPE sum = 0;
-    if (n >= WIDTH) {
-        TYPE lane[WIDTH];
+    if (n >= 2 * WIDTH) {
+        NAME(vector) a = {0}, b = {0};
+        for (; n >= 2 * WIDTH; n -= 2 * WIDTH, x += 2 * WIDTH) {
+            a += LOAD(x);
+            b += LOAD(x + WIDTH);
+        }
+        a += b;
         for (int i = 0; i < WIDTH; i++)
-            lane[i] = 0;
-        for (; n >= WIDTH; n -= WIDTH, x += WIDTH)
-            for (int i = 0; i < WIDTH; i++)
-                lane[i] += x[i];
-        for (int i = 0; i < WIDTH; i++)
-            sum += lane[i];
+            sum += a[i];
     }
     for (int64_t i = 0; i < n; i++)
         sum += x[i];
@@ -496,7 +506,10 @@ static const graft__softmax_kernels NAME(kernels) = {
 #undef BUFFER
 #undef WIDTH
 #undef NARROW
+#undef LOAD
+#undef LARGER
 #undef TYPE
+#undef INTEGER
 #undef NAME
 #undef TARGET
 #undef EXP

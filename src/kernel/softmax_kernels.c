@@ -6,12 +6,14 @@
 #include "kernel/target.h"
 
 #define TYPE float
+#define INTEGER int32_t
 #define EXP exp_f32
 #define NAME(x) x##_f32_portable
 #define TARGET
 #include "kernel/softmax_body.h"
 
 #define TYPE double
+#define INTEGER int64_t
 #define EXP exp_f64
 #define NAME(x) x##_f64_portable
 #define TARGET
@@ -19,24 +21,28 @@
 
 #if GRAFT__X86
 #define TYPE float
+#define INTEGER int32_t
 #define EXP exp_f32
 #define NAME(x) x##_f32_avx2
 #define TARGET GRAFT__TARGET_AVX2
 #include "kernel/softmax_body.h"
 
 #define TYPE double
+#define INTEGER int64_t
 #define EXP exp_f64
 #define NAME(x) x##_f64_avx2
 #define TARGET GRAFT__TARGET_AVX2
 #include "kernel/softmax_body.h"
 
 #define TYPE float
+#define INTEGER int32_t
 #define EXP exp_f32
 #define NAME(x) x##_f32_avx512
 #define TARGET GRAFT__TARGET_AVX512
 #include "kernel/softmax_body.h"
 
 #define TYPE double
+#define INTEGER int64_t
 #define EXP exp_f64
 #define NAME(x) x##_f64_avx512
 #define TARGET GRAFT__TARGET_AVX512
