@@ -29,6 +29,28 @@ TARGET static double NAME(run)(const void *data, int64_t n)
     return lane[0] + rest;
 }
 
+/* Rows that follow each other, a vector holding several: lane i sums column i % cols. */
+TARGET static void NAME(narrow_columns)(const TYPE *x, int64_t rows, int64_t cols, double *out)
+{
+    NAME(vd) a = {0}, b = {0}, c = {0}, d = {0};
+    int64_t n = rows * cols;
+    for (; n >= 4 * LANES; n -= 4 * LANES, x += 4 * LANES) {
+        a += LOAD(x);
+        b += LOAD(x + LANES);
+        c += LOAD(x + 2 * LANES);
+        d += LOAD(x + 3 * LANES);
+    }
+    for (; n >= LANES; n -= LANES, x += LANES)
+        a += LOAD(x);
+    a = (a + b) + (c + d);
+    for (int64_t i = 0; i < cols; i++)
+        out[i] = i < n ? (double)x[i] : 0;
+    for (int64_t i = cols; i < n; i++)
+        out[i % cols] += (double)x[i];
+    for (int64_t i = 0; i < LANES; i++)
+        out[i % cols] += a[i];
+}
+
 /* Wide rows: four at a time, along them, as memory likes it. */
 TARGET static void NAME(wide_columns)(const TYPE *x, int64_t rows, int64_t stride, int64_t cols,
                                       double *out)
@@ -51,6 +73,10 @@ TARGET static void NAME(columns)(const void *data, int64_t rows, int64_t stride,
                                  double *out)
 {
     const TYPE *x = data;
+    if (stride == cols && (cols == 1 || cols == 2 || cols == 4)) { /* what divides LANES */
+        NAME(narrow_columns)(x, rows, cols, out);
+        return;
+    }
     if (cols >= 4 * LANES) {
         const int64_t whole = cols - cols % LANES;
         NAME(wide_columns)(x, rows, stride, whole, out);

@@ -10,6 +10,16 @@ static inline void *graft__first(const graft_tensor *t)
     return (char *)t->storage->buffer->data + (size_t)t->offset * graft_dtype_size(t->dtype);
 }
 
+/* As graft_tensor_shape, without the sizes that are not there. */
+static inline graft_shape graft__shape(const graft_tensor *t)
+{
+    graft_shape shape;
+    shape.ndim = t->ndim;
+    for (int i = 0; i < t->ndim; i++)
+        shape.size[i] = t->size[i];
+    return shape;
+}
+
 typedef struct graft__dense {
     const void *data;
     void *block; /* the copy, if there is one */

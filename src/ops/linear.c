@@ -168,7 +168,7 @@ static bool record(graft_tensor *y, graft_tensor *const *input, int n, const dim
     graft__node *node = graft__record(&linear_op, y, input, n, 2, sizeof(attr));
     if (!node)
         return false;
-    *(attr *)node->attr = (attr){.d = *d, .x = graft_tensor_shape(input[0])};
+    *(attr *)node->attr = (attr){.d = *d, .x = graft__shape(input[0])};
     return (!graft__wants(node, 1) || graft__save(node, 0, input[0])) &&
            (!graft__wants(node, 0) || graft__save(node, 1, input[1]));
 }

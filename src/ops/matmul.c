@@ -212,8 +212,7 @@ static bool record(graft_tensor *y, graft_tensor *const input[2], const dims *d)
     graft__node *node = graft__record(&matmul_op, y, input, 2, 2, sizeof(attr));
     if (!node)
         return false;
-    *(attr *)node->attr =
-        (attr){.d = *d, .a = graft_tensor_shape(input[0]), .b = graft_tensor_shape(input[1])};
+    *(attr *)node->attr = (attr){.d = *d, .a = graft__shape(input[0]), .b = graft__shape(input[1])};
     return (!graft__wants(node, 1) || graft__save(node, 0, input[0])) &&
            (!graft__wants(node, 0) || graft__save(node, 1, input[1]));
 }
