@@ -4,7 +4,10 @@
 #include "kernel/loss.h"
 #include "kernel/softmax_kernels.h"
 
-enum { PARTS_MAX = 256 };
+enum {
+    PARTS_MAX = 256,
+    SMALL = 4096 /* elements */
+};
 
 /* What a part of the lanes adds up to. */
 typedef struct partial {
@@ -21,7 +24,8 @@ typedef struct job {
     bool plain;       /* see is_plain; in backward, also that no target is ignored */
     partial *partial; /* of each part */
     void *each;       /* the losses of the lanes, or NULL */
-    void *max, *sum;  /* of each lane */
+    bool from_logits;
+    void *max, *sum; /* of each lane, or NULL */
 
     /* Backward */
     double target_scale, smooth_scale; /* from dy to the two parts of the loss of a lane */
@@ -103,6 +107,11 @@ static int64_t find_bad(const graft__class_loss *c, int64_t begin, int64_t count
     return -1;
 }
 
+static void *element(void *data, graft_dtype dtype, int64_t i)
+{
+    return (char *)data + i * (int64_t)(dtype == GRAFT_F32 ? sizeof(float) : sizeof(double));
+}
+
 /* ---- Forward ---- */
 
 static void add_losses(const job *j, int64_t begin, int64_t count, const void *max,
@@ -117,18 +126,15 @@ static void add_losses(const job *j, int64_t begin, int64_t count, const void *m
 static void add_cross_entropies(const job *j, int64_t begin, int64_t count, partial *p)
 {
     const graft__lanes *l = &j->c->lanes;
-    numbers log_sum;
-    if (l->dtype == GRAFT_F32) {
-        float *max = (float *)j->max + begin, *sum = (float *)j->sum + begin;
-        j->kernels->exps(j->vmath, l, begin, count, j->c->x, NULL, max, sum);
+    numbers own_max, own_sum, log_sum;
+    void *max = j->max ? element(j->max, l->dtype, begin) : &own_max;
+    void *sum = j->max ? element(j->sum, l->dtype, begin) : &own_sum;
+    j->kernels->exps(j->vmath, l, begin, count, j->c->x, NULL, max, sum);
+    if (l->dtype == GRAFT_F32)
         j->vmath->log_f32(count, sum, log_sum.f32);
-        add_losses(j, begin, count, max, &log_sum, p);
-    } else {
-        double *max = (double *)j->max + begin, *sum = (double *)j->sum + begin;
-        j->kernels->exps(j->vmath, l, begin, count, j->c->x, NULL, max, sum);
+    else
         j->vmath->log_f64(count, sum, log_sum.f64);
-        add_losses(j, begin, count, max, &log_sum, p);
-    }
+    add_losses(j, begin, count, max, &log_sum, p);
 }
 
 static void forward_part(void *arg, int part)
@@ -144,7 +150,7 @@ static void forward_part(void *arg, int part)
         p.bad = p.plain ? -1 : find_bad(j->c, at, count);
         if (p.bad >= 0)
             break;
-        if (j->max)
+        if (j->from_logits)
             add_cross_entropies(j, at, count, &p);
         else
             add_losses(j, at, count, NULL, NULL, &p);
@@ -160,6 +166,14 @@ static double reduced(const graft__class_loss *c, const partial *p)
         return loss;
     const double smooth = mean ? p->smooth / (c->weight ? p->weight : p->count) : p->smooth;
     return (1 - c->smoothing) * loss + c->smoothing / (double)c->lanes.n * smooth;
+}
+
+static void set_loss(const graft__class_loss *c, void *loss, double value)
+{
+    if (c->lanes.dtype == GRAFT_F32)
+        *(float *)loss = (float)value;
+    else
+        *(double *)loss = value;
 }
 
 static int64_t forward(graft__pool *pool, job *j, void *loss, graft__class_totals *totals)
@@ -182,24 +196,50 @@ static int64_t forward(graft__pool *pool, job *j, void *loss, graft__class_total
     if (all.bad >= 0)
         return all.bad;
     *totals = (graft__class_totals){.weight = all.weight, .count = all.count};
-    if (j->each)
-        return -1;
-    if (c->lanes.dtype == GRAFT_F32)
-        *(float *)loss = (float)reduced(c, &all);
-    else
-        *(double *)loss = reduced(c, &all);
+    if (!j->each)
+        set_loss(c, loss, reduced(c, &all));
     return -1;
 }
 
-int64_t graft__cross_entropy(graft__pool *pool, const graft__class_loss *c, void *loss, void *max,
-                             void *sum, graft__class_totals *totals)
+/* Whether the gradient is best made with the loss: so few numbers that keeping them costs nothing.
+ */
+static bool is_small(const graft__lanes *l)
 {
+    return l->inner == 1 && l->n <= GRAFT__NARROW_LANE && l->outer * l->n <= SMALL;
+}
+
+int64_t graft__cross_entropy_memory(const graft__lanes *l)
+{
+    const int64_t lanes = l->outer * l->inner;
+    return is_small(l) && l->n > 2 ? lanes * l->n : 2 * lanes;
+}
+
+static void small_cross_entropy(const job *j, void *loss, void *gradient,
+                                graft__class_totals *totals)
+{
+    const graft__class_loss *c = j->c;
+    const double rows = (double)c->lanes.outer;
+    const double share = c->reduction == GRAFT__LOSS_MEAN ? 1 / rows : 1;
+    const double sum =
+        j->kernels->losses(j->vmath, c->lanes.n, c->lanes.outer, c->x, c->target, share, gradient);
+    set_loss(c, loss, c->reduction == GRAFT__LOSS_MEAN ? sum / rows : sum);
+    *totals = (graft__class_totals){.weight = rows, .count = rows, .is_gradient = true};
+}
+
+int64_t graft__cross_entropy(graft__pool *pool, const graft__class_loss *c, void *loss,
+                             void *memory, graft__class_totals *totals)
+{
+    const graft__lanes *l = &c->lanes;
     job j = {.c = c,
-             .kernels = graft__softmax_kernels_here(c->lanes.dtype),
+             .kernels = graft__softmax_kernels_here(l->dtype),
              .vmath = graft__vmath_here(),
-             .max = max,
-             .sum = sum};
-    return forward(pool, &j, loss, totals);
+             .from_logits = true,
+             .max = memory,
+             .sum = memory ? element(memory, l->dtype, l->outer * l->inner) : NULL};
+    if (!is_small(l) || !is_plain(c) || !all_are_classes(c, 0, l->outer))
+        return forward(pool, &j, loss, totals);
+    small_cross_entropy(&j, loss, memory, totals);
+    return -1;
 }
 
 int64_t graft__nll(graft__pool *pool, const graft__class_loss *c, void *loss,
@@ -220,7 +260,7 @@ static void backward_part(void *arg, int part)
     const int64_t at_once = graft__lanes_at_once(l);
     for (int64_t at = graft__lanes_begin(l, j->parts, part); at < end; at += at_once) {
         const int64_t count = end - at < at_once ? end - at : at_once;
-        if (j->max)
+        if (j->from_logits)
             (wide ? cross_entropy_backward_f64 : cross_entropy_backward_f32)(j, at, count);
         else
             (wide ? nll_backward_f64 : nll_backward_f32)(j, at, count);
@@ -250,19 +290,27 @@ static void backward(graft__pool *pool, job *j, const graft__class_totals *total
     graft__pool_run(pool, j->parts, backward_part, j);
 }
 
-void graft__cross_entropy_backward(graft__pool *pool, const graft__class_loss *c, const void *max,
-                                   const void *sum, const graft__class_totals *totals,
+void graft__cross_entropy_backward(graft__pool *pool, const graft__class_loss *c,
+                                   const void *memory, const graft__class_totals *totals,
                                    const void *dy, void *dx, double beta)
 {
+    const graft__lanes *l = &c->lanes;
+    void *max = (void *)(uintptr_t)memory;
     job j = {.c = c,
-             .kernels = graft__softmax_kernels_here(c->lanes.dtype),
+             .kernels = graft__softmax_kernels_here(l->dtype),
              .vmath = graft__vmath_here(),
-             .max = (void *)(uintptr_t)max,
-             .sum = (void *)(uintptr_t)sum,
+             .from_logits = true,
+             .max = max,
+             .sum = element(max, l->dtype, l->outer * l->inner),
              .dy = dy,
              .dx = dx,
              .beta = beta};
-    backward(pool, &j, totals);
+    if (!totals->is_gradient)
+        backward(pool, &j, totals);
+    else if (l->dtype == GRAFT_F32)
+        add_scaled_f32(l->outer * l->n, memory, *(const float *)dy, dx, beta != 0);
+    else
+        add_scaled_f64(l->outer * l->n, memory, *(const double *)dy, dx, beta != 0);
 }
 
 void graft__nll_backward(graft__pool *pool, const graft__class_loss *c,

@@ -153,5 +153,16 @@ static void NAME(nll_backward)(const job *j, int64_t begin, int64_t count)
     NAME(subtract)(j, begin, count, target, smooth);
 }
 
+/* dst = (dst +) by * x */
+static void NAME(add_scaled)(int64_t n, const TYPE *x, TYPE by, TYPE *dst, bool add)
+{
+    if (add)
+        for (int64_t i = 0; i < n; i++)
+            dst[i] += by * x[i];
+    else
+        for (int64_t i = 0; i < n; i++)
+            dst[i] = by * x[i];
+}
+
 #undef TYPE
 #undef NAME

@@ -25,21 +25,24 @@ typedef struct graft__class_loss {
 
 /* What forward finds out and backward wants to know. */
 typedef struct graft__class_totals {
-    double weight; /* of the targets that count */
-    double count;  /* of them */
+    double weight;    /* of the targets that count */
+    double count;     /* of them */
+    bool is_gradient; /* whether the memory holds the gradient itself already */
 } graft__class_totals;
 
 /* *loss (or loss[lane]) = the cross entropy of x, by
  *     (1 - smoothing) * -w_t log p_t + smoothing / n * -sum(w_c log p_c),   p = softmax(x),
  * 0 for ignored targets; the mean divides the first part by the sum of the w_t, the second by that
- * too or, without weights, by the number of targets that count. max and sum: memory for an element
- * of each lane, which backward needs. Returns the first lane whose target is no class, or -1. */
-int64_t graft__cross_entropy(graft__pool *pool, const graft__class_loss *c, void *loss, void *max,
-                             void *sum, graft__class_totals *totals);
+ * too or, without weights, by the number of targets that count. memory gets what backward needs,
+ * graft__cross_entropy_memory elements of the dtype; NULL where there will be none. Returns the
+ * first lane whose target is no class, or -1. */
+int64_t graft__cross_entropy(graft__pool *pool, const graft__class_loss *c, void *loss,
+                             void *memory, graft__class_totals *totals);
+int64_t graft__cross_entropy_memory(const graft__lanes *l);
 
 /* dx = beta * dx + its gradient, beta 0 or 1; dy: the gradient of the loss or of each lane's. */
-void graft__cross_entropy_backward(graft__pool *pool, const graft__class_loss *c, const void *max,
-                                   const void *sum, const graft__class_totals *totals,
+void graft__cross_entropy_backward(graft__pool *pool, const graft__class_loss *c,
+                                   const void *memory, const graft__class_totals *totals,
                                    const void *dy, void *dx, double beta);
 
 /* The same for x that is log p already; without smoothing. */

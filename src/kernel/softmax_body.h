@@ -5,7 +5,7 @@
 /* Elements that are worked on in a buffer. */
 #define BUFFER (4096 / (int)sizeof(TYPE))
 #define WIDTH (64 / (int)sizeof(TYPE))
-#define NARROW 32
+#define NARROW GRAFT__NARROW_LANE
 
 typedef TYPE NAME(vector) __attribute__((vector_size(64), aligned(sizeof(TYPE)), may_alias));
 typedef INTEGER NAME(bits) __attribute__((vector_size(64), aligned(sizeof(TYPE)), may_alias));
@@ -132,6 +132,61 @@ TARGET GRAFT__INLINE void NAME(add_exps_narrow)(const graft__vmath *v, int64_t n
             for (int64_t c = 0; c < n; c++)
                 dst[(r + i) * n + c] += e[c * WIDTH + i];
     }
+}
+
+TARGET GRAFT__INLINE double NAME(narrow_losses)(const graft__vmath *v, int64_t n, int64_t rows,
+                                                const TYPE *x, const int64_t *target, TYPE share,
+                                                TYPE *gradient)
+{
+    TYPE e[NARROW * WIDTH], most[WIDTH], total[WIDTH], log_total[WIDTH], chosen[WIDTH];
+    double loss[WIDTH] = {0}, sum = 0;
+    for (int64_t r = 0; r < rows; r += WIDTH, target += WIDTH) {
+        const int64_t m = rows - r < WIDTH ? rows - r : WIDTH;
+        if (m == WIDTH)
+            NAME(turn)(n, WIDTH, x + r * n, e);
+        else
+            NAME(turn)(n, m, x + r * n, e);
+        for (int i = 0; i < WIDTH; i++) {
+            most[i] = -(TYPE)INFINITY;
+            total[i] = 0;
+        }
+        for (int64_t c = 0; c < n; c++)
+            for (int i = 0; i < WIDTH; i++)
+                most[i] = e[c * WIDTH + i] > most[i] ? e[c * WIDTH + i] : most[i];
+        for (int64_t c = 0; c < n; c++)
+            for (int i = 0; i < WIDTH; i++)
+                e[c * WIDTH + i] -= most[i];
+        for (int64_t i = 0; i < m; i++)
+            chosen[i] = e[target[i] * WIDTH + i];
+        v->EXP(n * WIDTH, e, e);
+        for (int64_t c = 0; c < n; c++)
+            for (int i = 0; i < WIDTH; i++)
+                total[i] += e[c * WIDTH + i];
+        v->LOG(WIDTH, total, log_total);
+        for (int64_t i = 0; i < m; i++)
+            loss[i] += (double)log_total[i] - (double)chosen[i];
+        if (!gradient)
+            continue;
+        for (int i = 0; i < WIDTH; i++)
+            total[i] = share / total[i];
+        for (int64_t c = 0; c < n; c++)
+            for (int i = 0; i < WIDTH; i++)
+                e[c * WIDTH + i] *= total[i];
+        for (int64_t i = 0; i < m; i++)
+            e[target[i] * WIDTH + i] -= share;
+        NAME(turn_back)(n, m, e, gradient + r * n);
+    }
+    for (int i = 0; i < WIDTH; i++)
+        sum += loss[i];
+    return sum;
+}
+
+TARGET static double NAME(losses)(const graft__vmath *v, int64_t n, int64_t rows, const void *x,
+                                  const int64_t *target, double share, void *gradient)
+{
+    if (n == 2)
+        return NAME(narrow_losses)(v, 2, rows, x, target, (TYPE)share, gradient);
+    return NAME(narrow_losses)(v, n, rows, x, target, (TYPE)share, gradient);
 }
 
 /* ---- Lanes that are rows ---- */
@@ -495,6 +550,7 @@ TARGET static void NAME(log_softmax_backward)(const graft__vmath *v, const graft
 }
 
 static const graft__softmax_kernels NAME(kernels) = {
+    .losses = NAME(losses),
     .exps = NAME(exps),
     .scale = NAME(scale),
     .shift = NAME(shift),
@@ -513,3 +569,4 @@ static const graft__softmax_kernels NAME(kernels) = {
 #undef NAME
 #undef TARGET
 #undef EXP
+#undef LOG

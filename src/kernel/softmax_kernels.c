@@ -8,6 +8,7 @@
 #define TYPE float
 #define INTEGER int32_t
 #define EXP exp_f32
+#define LOG log_f32
 #define NAME(x) x##_f32_portable
 #define TARGET
 #include "kernel/softmax_body.h"
@@ -15,6 +16,7 @@
 #define TYPE double
 #define INTEGER int64_t
 #define EXP exp_f64
+#define LOG log_f64
 #define NAME(x) x##_f64_portable
 #define TARGET
 #include "kernel/softmax_body.h"
@@ -23,6 +25,7 @@
 #define TYPE float
 #define INTEGER int32_t
 #define EXP exp_f32
+#define LOG log_f32
 #define NAME(x) x##_f32_avx2
 #define TARGET GRAFT__TARGET_AVX2
 #include "kernel/softmax_body.h"
@@ -30,6 +33,7 @@
 #define TYPE double
 #define INTEGER int64_t
 #define EXP exp_f64
+#define LOG log_f64
 #define NAME(x) x##_f64_avx2
 #define TARGET GRAFT__TARGET_AVX2
 #include "kernel/softmax_body.h"
@@ -37,6 +41,7 @@
 #define TYPE float
 #define INTEGER int32_t
 #define EXP exp_f32
+#define LOG log_f32
 #define NAME(x) x##_f32_avx512
 #define TARGET GRAFT__TARGET_AVX512
 #include "kernel/softmax_body.h"
@@ -44,6 +49,7 @@
 #define TYPE double
 #define INTEGER int64_t
 #define EXP exp_f64
+#define LOG log_f64
 #define NAME(x) x##_f64_avx512
 #define TARGET GRAFT__TARGET_AVX512
 #include "kernel/softmax_body.h"

@@ -8,6 +8,9 @@
 /* Lanes that a caller of the kernels takes at a time, at most; see graft__lanes_at_once. */
 enum { GRAFT__LANES_MAX = 256 };
 
+/* n up to which the rows of [outer, n, 1] are worked on several at a time. */
+enum { GRAFT__NARROW_LANE = 32 };
+
 /* For count lanes from lane `begin`; max, sum, factor and shift have an element for each, of the
  * dtype; x, y, dst point at the first element of all.
  *
@@ -16,8 +19,13 @@ enum { GRAFT__LANES_MAX = 256 };
  * scale: y *= factor
  * shift: y = (x - max) - shift
  * add_exps: dst = beta * dst + factor * exp(x - max)
- * softmax_backward, log_softmax_backward: as their callers. */
+ * softmax_backward, log_softmax_backward: as their callers.
+ * losses: for rows of n <= GRAFT__NARROW_LANE elements, the sum of their cross entropies with
+ * targets that are classes; gradient, if it is not NULL, gets share times the gradient of that sum.
+ */
 typedef struct graft__softmax_kernels {
+    double (*losses)(const graft__vmath *v, int64_t n, int64_t rows, const void *x,
+                     const int64_t *target, double share, void *gradient);
     void (*exps)(const graft__vmath *v, const graft__lanes *l, int64_t begin, int64_t count,
                  const void *x, void *y, void *max, void *sum);
     void (*scale)(const graft__lanes *l, int64_t begin, int64_t count, void *y, const void *factor);
@@ -43,7 +51,10 @@ int graft__lanes_parts(graft__pool *pool, const graft__lanes *l);
 /* The first lane of a part. */
 static inline int64_t graft__lanes_begin(const graft__lanes *l, int parts, int part)
 {
-    const int64_t all = l->outer * l->inner, each = all / parts, rest = all % parts;
+    const int64_t all = l->outer * l->inner;
+    if (parts == 1)
+        return part ? all : 0;
+    const int64_t each = all / parts, rest = all % parts;
     return each * part + (part < rest ? part : rest);
 }
 

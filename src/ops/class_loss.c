@@ -16,7 +16,7 @@ graft_loss_options graft_loss_defaults(void)
     return (graft_loss_options){.reduction = GRAFT_REDUCTION_MEAN, .ignore_index = -100};
 }
 
-/* What backward needs; behind it lie, for cross entropy, the maximum and the sum of each lane. */
+/* What backward needs; behind it lies, for cross entropy, the kernel's memory. */
 typedef struct attr {
     graft__lanes lanes;
     int64_t ignore_index;
@@ -160,11 +160,6 @@ static graft__class_loss loss_of(const attr *at, const operands *o, graft_dtype 
                                .reduction = at->reduction};
 }
 
-static size_t lanes_size(const graft__lanes *l)
-{
-    return (size_t)(l->outer * l->inner) * graft_dtype_size(l->dtype);
-}
-
 /* ---- Backward ---- */
 
 static graft_status give(graft__node *node, const graft_tensor *x, const graft__class_loss *c,
@@ -176,9 +171,8 @@ static graft_status give(graft__node *node, const graft_tensor *x, const graft__
     graft_status st = graft__give_into(node, 0, x->ndim, x->size, x->dtype, &beta, &dx);
     if (st != GRAFT_OK)
         return st;
-    const char *max = (const char *)(at + 1), *sum = max + lanes_size(&at->lanes);
     if (from_logits)
-        graft__cross_entropy_backward(node->ctx->pool, c, max, sum, &at->totals, dy, dx.data, beta);
+        graft__cross_entropy_backward(node->ctx->pool, c, at + 1, &at->totals, dy, dx.data, beta);
     else
         graft__nll_backward(node->ctx->pool, c, &at->totals, dy, dx.data, beta);
     return GRAFT_OK;
@@ -219,20 +213,19 @@ static const family nll_loss = {{"nll_loss", nll_loss_backward}, false};
 
 /* ---- Forward ---- */
 
-/* Computes the loss into y. at->lanes and so on are filled in; statistics: for cross entropy. */
+/* Computes the loss into y. All of at but the totals is filled in; memory: for cross entropy, or
+ * NULL. */
 static bool compute(const family *f, graft_tensor *y, const graft_tensor *x,
-                    const graft_tensor *target, const graft_tensor *weight, attr *at,
-                    char *statistics)
+                    const graft_tensor *target, const graft_tensor *weight, attr *at, void *memory)
 {
     graft_ctx *g = y->object.ctx;
     operands o;
     if (!read_operands(f->op.name, x, target, weight, &o))
         return false;
     const graft__class_loss c = loss_of(at, &o, target->dtype);
-    const int64_t bad = f->from_logits
-                            ? graft__cross_entropy(g->pool, &c, graft__first(y), statistics,
-                                                   statistics + lanes_size(&at->lanes), &at->totals)
-                            : graft__nll(g->pool, &c, graft__first(y), &at->totals);
+    const int64_t bad =
+        f->from_logits ? graft__cross_entropy(g->pool, &c, graft__first(y), memory, &at->totals)
+                       : graft__nll(g->pool, &c, graft__first(y), &at->totals);
     if (bad >= 0)
         fail_class(f->op.name, target, &c, bad);
     free_operands(g, &o);
@@ -243,29 +236,15 @@ static bool compute(const family *f, graft_tensor *y, const graft_tensor *x,
 static bool compute_recorded(const family *f, graft_tensor *y, graft_tensor *x,
                              graft_tensor *target, graft_tensor *weight, const attr *at)
 {
-    const size_t statistics = f->from_logits ? 2 * lanes_size(&at->lanes) : 0;
-    graft__node *node = graft__record(&f->op, y, &x, 1, 3, sizeof(attr) + statistics);
+    const int64_t elements = f->from_logits ? graft__cross_entropy_memory(&at->lanes) : 0;
+    const size_t memory = (size_t)elements * graft_dtype_size(x->dtype);
+    graft__node *node = graft__record(&f->op, y, &x, 1, 3, sizeof(attr) + memory);
     if (!node)
         return false;
     attr *kept = node->attr;
     *kept = *at;
-    return compute(f, y, x, target, weight, kept, (char *)(kept + 1)) && graft__save(node, 0, x) &&
+    return compute(f, y, x, target, weight, kept, kept + 1) && graft__save(node, 0, x) &&
            graft__save(node, 1, target) && (!weight || graft__save(node, 2, weight));
-}
-
-static bool compute_alone(const family *f, graft_tensor *y, const graft_tensor *x,
-                          const graft_tensor *target, const graft_tensor *weight, attr *at)
-{
-    graft_ctx *g = y->object.ctx;
-    const size_t size = 2 * lanes_size(&at->lanes);
-    char *statistics = graft__alloc(g, size);
-    if (!statistics) {
-        graft__fail_memory(g, size, f->op.name);
-        return false;
-    }
-    const bool ok = compute(f, y, x, target, weight, at, statistics);
-    graft__free(g, statistics, size);
-    return ok;
 }
 
 static graft_tensor *run(const family *f, graft_tensor *x, graft_tensor *target,
@@ -294,7 +273,7 @@ static graft_tensor *run(const family *f, graft_tensor *x, graft_tensor *target,
     if (!y)
         return NULL;
     const bool ok = graft__should_record(&x, 1) ? compute_recorded(f, y, x, target, weight, &at)
-                                                : compute_alone(f, y, x, target, weight, &at);
+                                                : compute(f, y, x, target, weight, &at, NULL);
     return graft__leave(graft__finish(y, ok), dtype);
 }
 
