@@ -23,9 +23,7 @@ endif()
 if(GRAFT_SANITIZE)
   target_compile_definitions(graft_flags INTERFACE GRAFT__SANITIZE)
   target_compile_options(graft_flags INTERFACE -fsanitize=${GRAFT_SANITIZE}
-                         -fno-sanitize-recover=all -fno-omit-frame-pointer
-                         # Loops with every access checked need not become vectors.
-                         $<$<C_COMPILER_ID:Clang>:-Wno-pass-failed>)
+                         -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(graft_flags INTERFACE -fsanitize=${GRAFT_SANITIZE})
 else()
   # A sanitizer's runtime lives in the executable, so its symbols are undefined in the library.

@@ -3,9 +3,13 @@
 #ifdef GRAFT__VMATH_SLEEF
 
 #include <immintrin.h>
+#include <sleef.h>
+
+#if !defined(__AVX2__) || !defined(__FMA__)
+#error "this file wants -mavx2 -mfma"
+#endif
 
 #define VMATH graft__vmath_avx2
-#define TARGET __attribute__((target("avx2,fma")))
 #define VF __m256
 #define VD __m256d
 #define SLEEF_F(name) Sleef_##name##f8_u10avx2

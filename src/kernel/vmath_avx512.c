@@ -3,9 +3,13 @@
 #ifdef GRAFT__VMATH_SLEEF
 
 #include <immintrin.h>
+#include <sleef.h>
+
+#if !defined(__AVX512F__) || !defined(__FMA__)
+#error "this file wants -mavx512f -mfma"
+#endif
 
 #define VMATH graft__vmath_avx512
-#define TARGET __attribute__((target("avx512f")))
 #define VF __m512
 #define VD __m512d
 #define SLEEF_F(name) Sleef_##name##f16_u10avx512f
