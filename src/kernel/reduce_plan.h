@@ -15,7 +15,7 @@ typedef struct graft__walk {
 } graft__walk;
 
 /* A partial result of one output element. */
-typedef union graft__slot_value {
+typedef union graft__reduce_slot {
     double f64;
     float f32;
     int64_t i64;
