@@ -12,7 +12,7 @@
 enum {
     K_MAX = GRAFT__GEMM_K_BYTES / sizeof(TYPE),
     SLACK = 256 / sizeof(TYPE), /* what packing may fill after its end */
-    GROUP_ROWS = 96,            /* that many packed rows of L leave room in a second-level cache */
+    GROUP_ROWS = 48,            /* that many packed rows of L leave room in a second-level cache */
     WHOLE = 4194304 / sizeof(TYPE), /* of the side that is packed whole, at most */
     NEAR = 393216 / sizeof(TYPE),   /* a second-level cache holds that of R */
     STACK_LEFT = 12 * K_MAX + SLACK,
@@ -326,7 +326,8 @@ static job swapped(const job *s)
 static bool worth_packing_left(const job *j)
 {
     const int64_t distance = j->l_row == 1 ? j->l_step : j->l_row;
-    return (j->n > 3 * j->kernels->cols && j->k >= 16) ||
+    const int64_t panels = j->l_row == 1 ? 3 : 6;
+    return (j->n > panels * j->kernels->cols && j->k >= 16) ||
            (j->m > 4 && distance * (int64_t)sizeof(TYPE) % 4096 == 0);
 }
 
