@@ -23,6 +23,7 @@ typedef struct kernels {
 #define TARGET
 #define IS_NAN(x) ((x) != (x))
 #define A_NAN (TYPE) NAN
+#define VECTOR 16
 #include "kernel/reduce_max_body.h"
 
 #define TYPE double
@@ -32,6 +33,7 @@ typedef struct kernels {
 #define TARGET
 #define IS_NAN(x) ((x) != (x))
 #define A_NAN (TYPE) NAN
+#define VECTOR 16
 #include "kernel/reduce_max_body.h"
 
 #if GRAFT__X86
@@ -42,6 +44,7 @@ typedef struct kernels {
 #define TARGET GRAFT__TARGET_AVX2
 #define IS_NAN(x) ((x) != (x))
 #define A_NAN (TYPE) NAN
+#define VECTOR 32
 #include "kernel/reduce_max_body.h"
 
 #define TYPE double
@@ -51,6 +54,7 @@ typedef struct kernels {
 #define TARGET GRAFT__TARGET_AVX2
 #define IS_NAN(x) ((x) != (x))
 #define A_NAN (TYPE) NAN
+#define VECTOR 32
 #include "kernel/reduce_max_body.h"
 
 #define TYPE float
@@ -60,6 +64,7 @@ typedef struct kernels {
 #define TARGET GRAFT__TARGET_AVX512
 #define IS_NAN(x) ((x) != (x))
 #define A_NAN (TYPE) NAN
+#define VECTOR 64
 #include "kernel/reduce_max_body.h"
 
 #define TYPE double
@@ -69,6 +74,7 @@ typedef struct kernels {
 #define TARGET GRAFT__TARGET_AVX512
 #define IS_NAN(x) ((x) != (x))
 #define A_NAN (TYPE) NAN
+#define VECTOR 64
 #include "kernel/reduce_max_body.h"
 #endif
 
@@ -79,6 +85,7 @@ typedef struct kernels {
 #define TARGET
 #define IS_NAN(x) ((x) != (x))
 #define A_NAN 0
+#define VECTOR 16
 #include "kernel/reduce_max_body.h"
 
 #define TYPE int32_t
@@ -88,6 +95,7 @@ typedef struct kernels {
 #define TARGET
 #define IS_NAN(x) ((x) != (x))
 #define A_NAN 0
+#define VECTOR 16
 #include "kernel/reduce_max_body.h"
 
 #define TYPE int16_t
@@ -97,6 +105,7 @@ typedef struct kernels {
 #define TARGET
 #define IS_NAN(x) ((x) != (x))
 #define A_NAN 0
+#define VECTOR 16
 #include "kernel/reduce_max_body.h"
 
 #define TYPE int8_t
@@ -106,6 +115,7 @@ typedef struct kernels {
 #define TARGET
 #define IS_NAN(x) ((x) != (x))
 #define A_NAN 0
+#define VECTOR 16
 #include "kernel/reduce_max_body.h"
 
 #define TYPE uint8_t
@@ -115,6 +125,7 @@ typedef struct kernels {
 #define TARGET
 #define IS_NAN(x) ((x) != (x))
 #define A_NAN 0
+#define VECTOR 16
 #include "kernel/reduce_max_body.h"
 
 static const kernels *kernels_of(graft_dtype dtype)

@@ -1,11 +1,12 @@
 /* The largest element, of one type on one kind of processor; no include guard: included once for
- * each. Expects TYPE, INTEGER (signed, as wide), NAME(x), MEMBER (of a slot), TARGET (an attribute
+ * each. Expects TYPE, INTEGER (signed, as wide), NAME(x), VECTOR (bytes
+ * that the processor has in a register), MEMBER (of a slot), TARGET (an attribute
  * or nothing), IS_NAN(x) (of a number or a vector) and A_NAN. */
 
-#define LANES (64 / (int)sizeof(TYPE))
+#define LANES (VECTOR / (int)sizeof(TYPE))
 
-typedef TYPE NAME(vector) __attribute__((vector_size(64), aligned(sizeof(TYPE)), may_alias));
-typedef INTEGER NAME(bits) __attribute__((vector_size(64), aligned(sizeof(TYPE)), may_alias));
+typedef TYPE NAME(vector) __attribute__((vector_size(VECTOR), aligned(sizeof(TYPE)), may_alias));
+typedef INTEGER NAME(bits) __attribute__((vector_size(VECTOR), aligned(sizeof(TYPE)), may_alias));
 
 #define LOAD(p) (*(const NAME(vector) *)(p))
 #define SELECT(mask, a, b)                                                                         \
@@ -205,6 +206,7 @@ static const kernels NAME(kernels) = {
 #undef LOAD
 #undef SELECT
 #undef TYPE
+#undef VECTOR
 #undef INTEGER
 #undef NAME
 #undef MEMBER

@@ -1,14 +1,16 @@
 /* The kernels of softmax for one type on one kind of processor; no include guard: included once for
- * each. Expects TYPE, INTEGER (signed, as wide), NAME(x), TARGET (an attribute or nothing) and EXP
+ * each. Expects TYPE, INTEGER (signed, as wide), NAME(x), VECTOR (bytes that
+ * the processor has in a register), TARGET (an attribute or nothing) and EXP
  * (of graft__vmath). */
 
 /* Elements that are worked on in a buffer. */
 #define BUFFER (4096 / (int)sizeof(TYPE))
-#define WIDTH (64 / (int)sizeof(TYPE))
+#define WIDTH (64 / (int)sizeof(TYPE)) /* rows that are turned at once */
+#define LANES (VECTOR / (int)sizeof(TYPE))
 #define NARROW GRAFT__NARROW_LANE
 
-typedef TYPE NAME(vector) __attribute__((vector_size(64), aligned(sizeof(TYPE)), may_alias));
-typedef INTEGER NAME(bits) __attribute__((vector_size(64), aligned(sizeof(TYPE)), may_alias));
+typedef TYPE NAME(vector) __attribute__((vector_size(VECTOR), aligned(sizeof(TYPE)), may_alias));
+typedef INTEGER NAME(bits) __attribute__((vector_size(VECTOR), aligned(sizeof(TYPE)), may_alias));
 
 #define LOAD(p) (*(const NAME(vector) *)(p))
 #define LARGER(a, b)                                                                               \
@@ -18,15 +20,15 @@ typedef INTEGER NAME(bits) __attribute__((vector_size(64), aligned(sizeof(TYPE))
 TARGET GRAFT__INLINE TYPE NAME(row_max)(const TYPE *x, int64_t n)
 {
     TYPE most = -(TYPE)INFINITY;
-    if (n >= 2 * WIDTH) {
+    if (n >= 2 * LANES) {
         NAME(vector) a = (NAME(vector)){0} + most, b = a;
-        for (; n >= 2 * WIDTH; n -= 2 * WIDTH, x += 2 * WIDTH) {
-            const NAME(vector) c = LOAD(x), d = LOAD(x + WIDTH);
+        for (; n >= 2 * LANES; n -= 2 * LANES, x += 2 * LANES) {
+            const NAME(vector) c = LOAD(x), d = LOAD(x + LANES);
             a = LARGER(c, a);
             b = LARGER(d, b);
         }
         a = LARGER(a, b);
-        for (int i = 0; i < WIDTH; i++)
+        for (int i = 0; i < LANES; i++)
             most = a[i] > most ? a[i] : most;
     }
     for (int64_t i = 0; i < n; i++)
@@ -37,14 +39,14 @@ TARGET GRAFT__INLINE TYPE NAME(row_max)(const TYPE *x, int64_t n)
 TARGET GRAFT__INLINE TYPE NAME(row_sum)(const TYPE *x, int64_t n)
 {
     TYPE sum = 0;
-    if (n >= 2 * WIDTH) {
+    if (n >= 2 * LANES) {
         NAME(vector) a = {0}, b = {0};
-        for (; n >= 2 * WIDTH; n -= 2 * WIDTH, x += 2 * WIDTH) {
+        for (; n >= 2 * LANES; n -= 2 * LANES, x += 2 * LANES) {
             a += LOAD(x);
-            b += LOAD(x + WIDTH);
+            b += LOAD(x + LANES);
         }
         a += b;
-        for (int i = 0; i < WIDTH; i++)
+        for (int i = 0; i < LANES; i++)
             sum += a[i];
     }
     for (int64_t i = 0; i < n; i++)
@@ -565,6 +567,8 @@ static const graft__softmax_kernels NAME(kernels) = {
 #undef LOAD
 #undef LARGER
 #undef TYPE
+#undef VECTOR
+#undef LANES
 #undef INTEGER
 #undef NAME
 #undef TARGET

@@ -11,6 +11,7 @@
 #define LOG log_f32
 #define NAME(x) x##_f32_portable
 #define TARGET
+#define VECTOR 16
 #include "kernel/softmax_body.h"
 
 #define TYPE double
@@ -19,6 +20,7 @@
 #define LOG log_f64
 #define NAME(x) x##_f64_portable
 #define TARGET
+#define VECTOR 16
 #include "kernel/softmax_body.h"
 
 #if GRAFT__X86
@@ -28,6 +30,7 @@
 #define LOG log_f32
 #define NAME(x) x##_f32_avx2
 #define TARGET GRAFT__TARGET_AVX2
+#define VECTOR 32
 #include "kernel/softmax_body.h"
 
 #define TYPE double
@@ -36,6 +39,7 @@
 #define LOG log_f64
 #define NAME(x) x##_f64_avx2
 #define TARGET GRAFT__TARGET_AVX2
+#define VECTOR 32
 #include "kernel/softmax_body.h"
 
 #define TYPE float
@@ -44,6 +48,7 @@
 #define LOG log_f32
 #define NAME(x) x##_f32_avx512
 #define TARGET GRAFT__TARGET_AVX512
+#define VECTOR 64
 #include "kernel/softmax_body.h"
 
 #define TYPE double
@@ -52,6 +57,7 @@
 #define LOG log_f64
 #define NAME(x) x##_f64_avx512
 #define TARGET GRAFT__TARGET_AVX512
+#define VECTOR 64
 #include "kernel/softmax_body.h"
 #endif
 
