@@ -126,6 +126,19 @@ static void run_blocked(void *how, const graft__gemm *p, const operand *a, const
     graft__gemm_blocked_f64(k->d, k->pool, p, a->d, b->d, c->d);
 }
 
+/* As graft__gemm_f32 and _f64 choose, but with these kernels. */
+static void run_chosen(void *how, const graft__gemm *p, const operand *a, const operand *b,
+                       operand *c)
+{
+    const kernels *k = how;
+    if (!graft__gemm_small_f32(k->f, p, a->f, b->f, c->f) &&
+        !graft__gemm_thin_f32(k->f, k->pool, p, a->f, b->f, c->f))
+        graft__gemm_blocked_f32(k->f, k->pool, p, a->f, b->f, c->f);
+    if (!graft__gemm_small_f64(k->d, p, a->d, b->d, c->d) &&
+        !graft__gemm_thin_f64(k->d, k->pool, p, a->d, b->d, c->d))
+        graft__gemm_blocked_f64(k->d, k->pool, p, a->d, b->d, c->d);
+}
+
 static void run_best(void *how, const graft__gemm *p, const operand *a, const operand *b,
                      operand *c)
 {
@@ -186,8 +199,9 @@ static void test_portable(void **state)
 {
     (void)state;
     kernels k = {&graft__gemm_portable_f32, &graft__gemm_portable_f64, NULL};
-    sweep(run_blocked, &k, 13);
-    sweep_large(run_blocked, &k);
+    sweep(run_blocked, &k, 23);
+    sweep(run_chosen, &k, 31);
+    sweep_large(run_chosen, &k);
 }
 
 #if defined(__x86_64__)
@@ -197,8 +211,9 @@ static void test_avx2(void **state)
     if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
         skip();
     kernels k = {&graft__gemm_avx2_f32, &graft__gemm_avx2_f64, NULL};
-    sweep(run_blocked, &k, 13);
-    sweep_large(run_blocked, &k);
+    sweep(run_blocked, &k, 23);
+    sweep(run_chosen, &k, 31);
+    sweep_large(run_chosen, &k);
 }
 
 static void test_avx512(void **state)
@@ -207,8 +222,9 @@ static void test_avx512(void **state)
     if (graft__gemm_kernels_best_f32() != &graft__gemm_avx512_f32)
         skip();
     kernels k = {&graft__gemm_avx512_f32, &graft__gemm_avx512_f64, NULL};
-    sweep(run_blocked, &k, 13);
-    sweep_large(run_blocked, &k);
+    sweep(run_blocked, &k, 23);
+    sweep(run_chosen, &k, 31);
+    sweep_large(run_chosen, &k);
 }
 #endif
 
