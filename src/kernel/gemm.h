@@ -19,15 +19,15 @@ typedef struct graft__gemm {
     double alpha, beta;
 } graft__gemm;
 
-/* The fastest path for the size and the machine, on the threads of the pool (NULL: one thread).
- * The same bits for the same sizes, strides and thread count. Never fails. */
+/* The fastest path for the size and the processor, on the threads of the pool (NULL: one thread).
+ * The same bits for the same sizes, strides and processor, whatever the number of threads. Never
+ * fails: without memory to pack into it takes longer. */
 void graft__gemm_f32(graft__pool *pool, const graft__gemm *p, const float *a, const float *b,
                      float *c);
 void graft__gemm_f64(graft__pool *pool, const graft__gemm *p, const double *a, const double *b,
                      double *c);
 
-/* The plain loops: what the fast paths are tested against, and what a build without oneDNN uses
- * where nothing better serves. */
+/* The plain loops, which the fast paths are tested against. */
 void graft__gemm_reference_f32(const graft__gemm *p, const float *a, const float *b, float *c);
 void graft__gemm_reference_f64(const graft__gemm *p, const double *a, const double *b, double *c);
 
