@@ -6,8 +6,8 @@
  * will be.
  *
  * From the root of the tree:
- *   gcc -std=gnu17 -O3 -Iinclude -Isrc bench/gemm_bench.c build/lib/libgraft.a -ldnnl
- * -l:libgomp.so.1 \ -lsleef -ldeflate -lpthread -ldl -lm -o build/bin/gemm_bench */
+ *   gcc -std=gnu17 -O3 -Iinclude -Isrc bench/gemm_bench.c build/lib/libgraft.a \
+ *       -ldnnl -l:libgomp.so.1 -lsleef -ldeflate -ldl -lm -o build/bin/gemm_bench */
 #include <dlfcn.h>
 #include <math.h>
 #include <stdio.h>
