@@ -25,7 +25,7 @@ static void end(const cost *c, const char *way)
 {
     double us = 1e6 * (demo_seconds() - c->start);
     double kib = ((double)in_use(c->g) - (double)c->memory) / 1024;
-    printf("  %-46s %9.1f us  %9.1f KiB\n", way, us, kib);
+    printf("  %-50s %9.1f us  %+9.1f KiB\n", way, us, kib);
 }
 
 bool demo_costs(demo_story *s)

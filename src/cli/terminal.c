@@ -46,6 +46,6 @@ void terminal_progress_end(const terminal *t)
 
 void terminal_claim(const terminal *t, const char *claim, const char *measured, bool holds)
 {
-    printf("  %-46s %s%-4s%s %s\n", claim, code(t, holds ? "\033[32m" : "\033[1;31m"),
+    printf("  %-50s %s%-4s%s %s\n", claim, code(t, holds ? "\033[32m" : "\033[1;31m"),
            holds ? "yes" : "NO", code(t, "\033[0m"), measured);
 }
