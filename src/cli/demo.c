@@ -17,7 +17,9 @@ static int tell(const demo_options *o, graft_ctx *g, const terminal *t)
     if (!demo_data_load(g, o->data, &data))
         return CLI_FAILED;
     graft_manual_seed(g, (uint64_t)o->seed);
-    demo_story s = {.terminal = t, .g = g, .data = &data, .batch = o->batch};
+    const int64_t images = graft_size(data.train_x, 0);
+    demo_story s = {.terminal = t, .g = g, .data = &data};
+    s.batch = o->batch < images ? o->batch : images;
     s.hidden = o->hidden;
     s.lr = o->lr;
     s.a = demo_mlp(g, data.features, o->hidden, data.classes);
@@ -32,8 +34,9 @@ static int tell(const demo_options *o, graft_ctx *g, const terminal *t)
     terminal_title(t, "Model A");
     graft_module_print(s.a, stdout);
     printf("%lld parameters; Adam, lr %g, batches of %lld, %d threads\n",
-           (long long)graft_parameter_count(s.a, false), o->lr, o->batch, graft_num_threads(g));
-    if (!demo_train(t, s.a, s.adam_a, &data, o->epochs, o->batch)) {
+           (long long)graft_parameter_count(s.a, false), o->lr, (long long)s.batch,
+           graft_num_threads(g));
+    if (!demo_train(t, s.a, s.adam_a, &data, o->epochs, s.batch)) {
         fprintf(stderr, "graft demo: training failed: %s\n",
                 graft_error(g) ? graft_error(g) : "the loss is not a number (lr too high?)");
         return CLI_FAILED;
@@ -55,10 +58,10 @@ static int run(int argc, char **argv)
     demo_options o = {.model = "mlp", .epochs = 5, .batch = 64, .hidden = 128, .lr = 0.01};
     o.threads = graft_options_defaults().threads;
     const cli_option options[] = {
-        {"--data", CLI_TEXT, &o.data, 0, 0},      {"--model", CLI_TEXT, &o.model, 0, 0},
-        {"--epochs", CLI_INT, &o.epochs, 1, 1e6}, {"--batch", CLI_INT, &o.batch, 1, 1e6},
-        {"--hidden", CLI_INT, &o.hidden, 1, 1e6}, {"--lr", CLI_REAL, &o.lr, 0, 1e6},
-        {"--seed", CLI_INT, &o.seed, 0, 9e18},    {"--threads", CLI_INT, &o.threads, 1, 64},
+        {"--data", CLI_TEXT, &o.data, 0, 0},        {"--model", CLI_TEXT, &o.model, 0, 0},
+        {"--epochs", CLI_INT, &o.epochs, 1, 1e6},   {"--batch", CLI_INT, &o.batch, 1, 1e6},
+        {"--hidden", CLI_INT, &o.hidden, 1, 65536}, {"--lr", CLI_REAL, &o.lr, 1e-6, 1e3},
+        {"--seed", CLI_INT, &o.seed, 0, 9e18},      {"--threads", CLI_INT, &o.threads, 1, 64},
     };
     bool help;
     int status = cli_parse(&cli_demo, options, sizeof options / sizeof *options, argc, argv, &help);

@@ -18,7 +18,9 @@ static size_t in_use(graft_ctx *g)
 
 static cost begin(graft_ctx *g)
 {
-    return (cost){.start = demo_seconds(), .memory = in_use(g), .g = g};
+    cost c = {.memory = in_use(g), .g = g};
+    c.start = demo_seconds();
+    return c;
 }
 
 static void end(const cost *c, const char *way)

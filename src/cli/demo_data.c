@@ -1,6 +1,7 @@
 #include "cli/demo_data.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -35,8 +36,13 @@ static bool default_directory(char out[PATH_SIZE])
     if (find(out, "train-images-idx3-ubyte", path))
         return true;
     for (int i = 0; i < 2; i++) {
-        snprintf(out, PATH_SIZE, "%s/%s/fashion-mnist", own, from_command[i]);
-        if (find(out, "train-images-idx3-ubyte", path))
+        snprintf(path, PATH_SIZE, "%s/%s/fashion-mnist", own, from_command[i]);
+        char *directory = realpath(path, NULL);
+        bool fits = directory && strlen(directory) < PATH_SIZE;
+        if (fits)
+            strcpy(out, directory);
+        free(directory);
+        if (fits && find(out, "train-images-idx3-ubyte", path))
             return true;
     }
     fprintf(stderr, "graft demo: the Fashion-MNIST subset that comes with graft was not found: "
@@ -51,10 +57,7 @@ static graft_tensor *load(graft_ctx *g, const char *directory, const char *file)
         fprintf(stderr, "graft demo: %s: no %s or %s.gz there\n", directory, file, file);
         return NULL;
     }
-    graft_tensor *t = graft_load_idx(g, path);
-    if (!t)
-        fprintf(stderr, "graft demo: %s\n", graft_error(g));
-    return t;
+    return graft_load_idx(g, path); /* the caller says what is wrong with it */
 }
 
 static bool load_pair(graft_ctx *g, const char *directory, const char *name, graft_tensor **x,
@@ -68,9 +71,12 @@ static bool load_pair(graft_ctx *g, const char *directory, const char *name, gra
     if (!labels)
         return false;
     if (graft_ndim(images) != 3 || graft_ndim(labels) != 1 ||
-        graft_size(images, 0) != graft_size(labels, 0) || graft_numel(images) == 0) {
-        fprintf(stderr, "graft demo: %s: expected N images of H x W and N labels in the %s set\n",
-                directory, name);
+        graft_size(images, 0) != graft_size(labels, 0) || graft_numel(images) == 0 ||
+        graft_tensor_dtype(images) != GRAFT_U8 || graft_tensor_dtype(labels) != GRAFT_U8) {
+        fprintf(
+            stderr,
+            "graft demo: %s: the %s set: expected N images of H x W bytes and N labels of one\n",
+            directory, name);
         return false;
     }
     *x = graft_keep(graft_div_scalar(graft_to(images, GRAFT_F32), 255));

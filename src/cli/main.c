@@ -27,7 +27,7 @@ static const cli_command *find(const char *name)
     return NULL;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     if (argc < 2) {
         usage(stderr);
@@ -47,4 +47,14 @@ int main(int argc, char **argv)
     fprintf(stderr, "graft: no command is called %s\n\n", argv[1]);
     usage(stderr);
     return CLI_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    const int status = run(argc, argv);
+    /* What was to be read and got lost, on a full disk say, is a failure. */
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    fprintf(stderr, "graft: the output could not be written\n");
+    return status == CLI_OK ? CLI_FAILED : status;
 }

@@ -7,7 +7,8 @@
 
 typedef struct terminal {
     bool is_tty;
-    bool colour; /* a terminal, and NO_COLOR is not set */
+    bool colour; /* a terminal that is not dumb, and NO_COLOR is not set */
+    int columns; /* of a terminal */
 } terminal;
 
 terminal terminal_open(void);
@@ -15,8 +16,8 @@ terminal terminal_open(void);
 /* A heading. */
 void terminal_title(const terminal *t, const char *title);
 
-/* A bar with done of total; drawn over itself on a terminal, not at all elsewhere. text stands
- * behind. */
+/* A bar with done of total, called for every one of them; drawn over itself on a terminal, not at
+ * all elsewhere. text stands behind, as much of it as the line has room for. */
 void terminal_progress(const terminal *t, long done, long total, const char *text);
 
 /* Wipes the bar. */
