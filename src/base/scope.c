@@ -24,6 +24,8 @@ graft_status graft_scope_begin(graft_ctx *g)
 
 void graft__scope_end(graft_ctx *g)
 {
+    if (g->mark_count == 0) /* a callback has ended a scope that was not its own */
+        return;
     size_t mark = g->marks[--g->mark_count];
     while (g->slot_count > mark) {
         graft__object *o = g->slots[--g->slot_count];

@@ -50,12 +50,12 @@ static graft_status walk(graft__node *node, bool retain)
     graft_ctx *g = node->ctx;
     graft_status st = GRAFT_OK;
     while (g->waiting > 0) {
-        graft__node *older = node->older;
         if (node->grad && st == GRAFT_OK)
             st = step(node, retain);
         else if (node->grad)
             graft__tensor_unref(take_grad(node));
-        node = older;
+        /* Not before the step, which lets go of what was saved and may free its neighbour. */
+        node = node->older;
     }
     return st;
 }

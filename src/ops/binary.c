@@ -39,7 +39,7 @@ static graft_status give(graft__node *node, int i, graft__function f, const graf
 /* Slot i holds input i where a gradient needs it, broadcast to the result's shape here. */
 static bool load(graft__node *node, int i, const graft_tensor *grad, graft__array *out)
 {
-    if (node->saves == 0 || !node->saved[i].tensor)
+    if (node->saves == 0 || !graft__has_saved(node, i))
         return true;
     const graft_tensor *t = graft__load(node, i);
     if (!t)

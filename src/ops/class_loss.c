@@ -181,10 +181,11 @@ static graft_status give(graft__node *node, const graft_tensor *x, const graft__
 static graft_status backward(graft__node *node, graft_tensor *grad, bool from_logits)
 {
     const graft_tensor *x = graft__load(node, 0), *target = x ? graft__load(node, 1) : NULL;
-    const graft_tensor *weight = node->saved[2].tensor;
+    const bool weighted = graft__has_saved(node, 2);
+    const graft_tensor *weight = target && weighted ? graft__load(node, 2) : NULL;
     graft__dense dy;
     operands o;
-    if (!target || (weight && !graft__load(node, 2)))
+    if (!target || (weighted && !weight))
         return GRAFT_ERR_STATE;
     if (!graft__dense_read(node->op->name, grad, &dy))
         return GRAFT_ERR_MEMORY;

@@ -45,20 +45,21 @@ static void move_into(graft_tensor *kept, graft_tensor *grad)
 {
     graft__storage *old = kept->storage;
     kept->storage = graft__storage_ref(grad->storage);
+    kept->storage->version = old->version + 1; /* an operation may have saved the old gradient */
     graft__storage_unref(old);
     kept->offset = grad->offset;
     graft__tensor_unref(grad);
 }
 
+/* Takes over the reference to grad, which nobody else holds; NULL: there was no memory for it. */
 static graft_status set_leaf(graft_tensor *leaf, graft_tensor *grad)
 {
-    graft_tensor *own = keep_or_copy(grad);
-    if (!own)
+    if (!grad)
         return GRAFT_ERR_MEMORY;
     if (leaf->grad)
-        move_into(leaf->grad, own);
+        move_into(leaf->grad, grad);
     else
-        become_gradient(leaf, own);
+        become_gradient(leaf, grad);
     leaf->grad_is_set = true;
     return GRAFT_OK;
 }
@@ -66,7 +67,7 @@ static graft_status set_leaf(graft_tensor *leaf, graft_tensor *grad)
 static graft_status give_leaf(graft_tensor *leaf, graft_tensor *grad)
 {
     if (!leaf->grad_is_set)
-        return set_leaf(leaf, grad);
+        return set_leaf(leaf, keep_or_copy(grad));
     graft__array to, from = graft__read(grad);
     if (!graft__write(leaf->grad, &to))
         return GRAFT_ERR_MEMORY;
@@ -168,9 +169,11 @@ graft_status graft_set_grad(graft_tensor *t, graft_tensor *grad)
                            graft__tensor_shape_text(grad, b), graft__tensor_shape_text(t, a));
     }
     if (grad->dtype == t->dtype)
-        return set_leaf(t, grad);
-    graft_tensor *converted = graft__result(graft__tensor_like(t, t->dtype));
-    if (!converted || graft__tensor_assign(converted, grad) != GRAFT_OK)
-        return graft_error_status(g);
+        return set_leaf(t, graft__tensor_snapshot(grad, g));
+    graft_tensor *converted = graft__tensor_like(t, t->dtype);
+    if (converted && graft__tensor_assign(converted, grad) != GRAFT_OK) {
+        graft__tensor_unref(converted);
+        return GRAFT_ERR_MEMORY;
+    }
     return set_leaf(t, converted);
 }

@@ -43,6 +43,13 @@ static bool may_change(const char *op, const graft_tensor *t)
  * history that says nothing of the change. */
 static bool may_record(const char *op, const graft_tensor *t)
 {
+    if (t->is_gradient) { /* its leaf would hold a history that may hold the leaf */
+        graft__fail(t->object.ctx, GRAFT_ERR_STATE,
+                    "%s: the change must be recorded, but the tensor is a gradient: do it between "
+                    "graft_no_grad_begin and graft_no_grad_end",
+                    op);
+        return false;
+    }
     if (t->storage->refs == 1)
         return true;
     graft__fail(
@@ -69,6 +76,8 @@ static graft_tensor *former(graft_tensor *t)
 static void set_history(graft_tensor *t, graft__node *history)
 {
     graft__node *old = t->history;
+    if (history && t->object.refs > 1)
+        graft__forget_saved(t);
     t->history = history ? graft__node_ref(history) : NULL;
     graft__node_unref(old);
 }
@@ -173,7 +182,8 @@ static graft_tensor *change_recorded(const change *c, graft_tensor *t, graft_ten
 {
     if (!may_record(c->name, t))
         return NULL;
-    graft_tensor *old = former(t), *x = graft_to(other, t->dtype);
+    /* t itself as the operand is what t was, too. */
+    graft_tensor *old = former(t), *x = other == t ? old : graft_to(other, t->dtype);
     return old && x ? become(t, old, c->recorded(old, x)) : NULL;
 }
 

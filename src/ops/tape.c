@@ -136,6 +136,18 @@ bool graft__save(graft__node *node, int i, graft_tensor *t)
     return true;
 }
 
+void graft__forget_saved(graft_tensor *t)
+{
+    for (graft__node *n = t->object.ctx->tape; n; n = n->older) {
+        for (int i = 0; i < n->saves; i++) {
+            if (n->saved[i].tensor != t)
+                continue;
+            n->saved[i] = (graft__saved){.changed = true};
+            graft__tensor_unref(t);
+        }
+    }
+}
+
 graft_tensor *graft__finish(graft_tensor *y, bool ok)
 {
     if (ok)
@@ -146,7 +158,14 @@ graft_tensor *graft__finish(graft_tensor *y, bool ok)
 
 graft_tensor *graft__load(graft__node *node, int i)
 {
-    graft__saved *s = &node->saved[i];
+    const graft__saved *s = &node->saved[i];
+    if (s->changed) {
+        graft__fail(node->ctx, GRAFT_ERR_STATE,
+                    "backward: a tensor that %s needs for its gradient was changed in place after "
+                    "the forward pass, by an operation that was recorded",
+                    node->op->name);
+        return NULL;
+    }
     if (s->tensor->storage->version == s->version)
         return s->tensor;
     char text[GRAFT__SHAPE_TEXT];

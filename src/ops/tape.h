@@ -30,6 +30,7 @@ typedef struct graft__edge {
 typedef struct graft__saved {
     graft_tensor *tensor;
     uint32_t version;
+    bool changed; /* let go of because it was changed: graft__forget_saved */
 } graft__saved;
 
 struct graft__node {
@@ -57,6 +58,16 @@ graft__node *graft__record(const graft__op *op, graft_tensor *y, graft_tensor *c
 /* Saves t (an input, the result itself, or another tensor) in slot i for backward. false, with the
  * error set, if there is no memory. */
 bool graft__save(graft__node *node, int i, graft_tensor *t);
+
+/* Whether something was saved in slot i. */
+static inline bool graft__has_saved(const graft__node *node, int i)
+{
+    return node->saved[i].tensor || node->saved[i].changed;
+}
+
+/* Has every operation let go of t, which is about to change and to get another history: none can
+ * use what it saved any more, and one that is itself in that history would hold what holds it. */
+void graft__forget_saved(graft_tensor *t);
 
 /* What an operation does when its recording failed or succeeded: y goes to the scope if ok, else it
  * is dropped and NULL comes back. Borrows nothing: y's reference is used up. */

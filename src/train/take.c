@@ -44,7 +44,7 @@ graft_tensor *graft_take_rows(const graft_tensor *x, const graft_tensor *index)
     size[0] = n;
     for (int d = 1; d < x->ndim; d++)
         size[d] = x->size[d];
-    graft_tensor *y = graft__result(graft__tensor_new(g, "take_rows", x->ndim, size, x->dtype));
+    graft_tensor *y = graft__tensor_new(g, "take_rows", x->ndim, size, x->dtype);
     if (!y)
         return NULL;
     graft__array from = graft__read(x), to = graft__fresh(y), rows = graft__read(index);
@@ -53,10 +53,11 @@ graft_tensor *graft_take_rows(const graft_tensor *x, const graft_tensor *index)
         if (at < 0 || at >= x->size[0]) {
             graft__fail(g, GRAFT_ERR_ARGUMENT, "take_rows: row %lld: expected 0 to %lld",
                         (long long)at, (long long)x->size[0] - 1);
+            graft__tensor_unref(y);
             return NULL;
         }
         graft__array src = row(&from, at), dst = row(&to, i);
         graft__copy(NULL, &dst, &src);
     }
-    return y;
+    return graft__result(y);
 }
