@@ -155,13 +155,12 @@ static graft_status save_adamw(const graft__optim_options *options, graft_dict *
 static graft_status load_betas(graft_ctx *g, graft_adam_options *o, const graft_dict *group)
 {
     const graft_dict *betas = graft_dict_dict(group, "betas");
-    if (graft_dict_len(betas) != 2)
-        return graft__fail(g, betas ? GRAFT_ERR_ARGUMENT : GRAFT_ERR_NAME,
-                           "optimizer_load_state_dict: a group's 'betas' %s: expected two numbers",
-                           betas ? "are not two" : "are missing");
-    o->beta1 = graft_dict_float_at(betas, 0);
-    o->beta2 = graft_dict_float_at(betas, 1);
-    return GRAFT_OK;
+    if (graft_dict_len(betas) == 2 && graft__optim_read_number(betas, 0, &o->beta1) &&
+        graft__optim_read_number(betas, 1, &o->beta2))
+        return GRAFT_OK;
+    return graft__fail(g, betas ? GRAFT_ERR_ARGUMENT : GRAFT_ERR_NAME,
+                       "optimizer_load_state_dict: a group's 'betas' %s: expected two numbers",
+                       betas ? "are something else" : "are missing");
 }
 
 static graft_status load(graft_ctx *g, graft__optim_options *options, const graft_dict *group)

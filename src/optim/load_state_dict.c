@@ -34,8 +34,7 @@ static bool is_number(graft_value_kind kind)
     return kind == GRAFT_VALUE_BOOL || kind == GRAFT_VALUE_INT || kind == GRAFT_VALUE_FLOAT;
 }
 
-/* A number, or a tensor of one element. */
-static bool read_number(const graft_dict *d, int64_t i, double *out)
+bool graft__optim_read_number(const graft_dict *d, int64_t i, double *out)
 {
     graft_tensor *t = graft_dict_tensor_at(d, i);
     if (!t && !is_number(graft_dict_kind(d, i)))
@@ -54,7 +53,7 @@ graft_status graft__optim_number(graft_ctx *g, const graft_dict *group, const ch
         return GRAFT_OK;
     if (i < 0)
         return graft__fail(g, GRAFT_ERR_NAME, OP ": a group has no '%s'", key);
-    if (!read_number(group, i, out))
+    if (!graft__optim_read_number(group, i, out))
         return graft__fail(g, GRAFT_ERR_ARGUMENT, OP ": a group's '%s' is not a number", key);
     return GRAFT_OK;
 }
@@ -97,7 +96,7 @@ static graft_status load_step(const load *l, const char *name, const graft_dict 
     const int64_t i = graft_dict_find(entry, "step");
     if (i < 0)
         return graft__fail(l->ctx, GRAFT_ERR_NAME, OP ": the state of '%s' has no 'step'", name);
-    if (!read_number(entry, i, &value))
+    if (!graft__optim_read_number(entry, i, &value))
         return graft__fail(l->ctx, GRAFT_ERR_ARGUMENT, OP ": the step of '%s' is not a number",
                            name);
     if (!(value >= 0 && value < 0x1p53 && value == floor(value)))

@@ -87,7 +87,10 @@ static inline bool graft__optim_is_ready(const graft__optim_param *p)
 void graft__optim_memory(graft_ctx *g, const graft__optim_param *p, int states, graft__update *out);
 void graft__optim_written(graft_ctx *g, graft__optim_param *p);
 
-/* A number (or a bool, or a tensor of one element) of a group's dict. If it is not there: *out
+/* Entry i of a dict, if it is a number, a bool or a tensor of one element. */
+bool graft__optim_read_number(const graft_dict *d, int64_t i, double *out);
+
+/* The same of a group's dict, by its key. If it is not there: *out
  * stays as it is if `optional`, else GRAFT_ERR_NAME. */
 graft_status graft__optim_number(graft_ctx *g, const graft_dict *group, const char *key,
                                  bool optional, double *out);

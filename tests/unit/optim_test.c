@@ -517,6 +517,14 @@ static void test_load_refuses(void **state)
     graft_dict_set_string(group, "lr", "much");
     assert_load_fails(opt, d, GRAFT_ERR_ARGUMENT, "a group's 'lr' is not a number");
     graft_dict_set_float(group, "lr", 0.5);
+    graft_dict *betas = graft_dict_dict(group, "betas"), *words = graft_dict_new(g);
+    graft__dict_push_float(words, 0.9);
+    graft__dict_push_string(words, "0.999");
+    betas = graft_dict_clone(betas, NULL);
+    graft_dict_set_dict(group, "betas", words);
+    assert_load_fails(opt, d, GRAFT_ERR_ARGUMENT,
+                      "'betas' are something else: expected two numbers");
+    graft_dict_set_dict(group, "betas", betas);
 
     graft_dict *entry = graft_dict_dict(d, "state.1");
     graft_dict_set_tensor(entry, "momentum_buffer", b);
