@@ -17,26 +17,32 @@ static graft_status check(const graft_tensor *t, const char *op)
     return GRAFT_OK;
 }
 
-static graft_status in_place(graft_tensor *t, graft_tensor *(*op)(graft_tensor *, double, double),
-                             double a, double b)
+/* Checks t and runs the operation of tensors that does it. */
+static graft_status in_place(graft_tensor *t, const char *name,
+                             graft_tensor *(*op)(graft_tensor *, double, double), double a,
+                             double b)
 {
+    const graft_status status = check(t, name);
+    if (status)
+        return status;
     graft_ctx *g = t->object.ctx;
+    const bool clean = graft_error_status(g) == GRAFT_OK;
     graft_no_grad_begin(g);
     const bool ok = op(t, a, b) != NULL;
     graft_no_grad_end(g);
+    if (!ok && clean)
+        graft__error_append(g, " (in %s)", name);
     return ok ? GRAFT_OK : graft_error_status(g);
 }
 
 graft_status graft_init_uniform(graft_tensor *t, double from, double to)
 {
-    const graft_status status = check(t, "init_uniform");
-    return status ? status : in_place(t, graft_uniform_, from, to);
+    return in_place(t, "init_uniform", graft_uniform_, from, to);
 }
 
 graft_status graft_init_normal(graft_tensor *t, double mean, double std)
 {
-    const graft_status status = check(t, "init_normal");
-    return status ? status : in_place(t, graft_normal_, mean, std);
+    return in_place(t, "init_normal", graft_normal_, mean, std);
 }
 
 static graft_tensor *fill(graft_tensor *t, double value, double unused)
@@ -47,8 +53,7 @@ static graft_tensor *fill(graft_tensor *t, double value, double unused)
 
 graft_status graft_init_constant(graft_tensor *t, double value)
 {
-    const graft_status status = check(t, "init_constant");
-    return status ? status : in_place(t, fill, value, 0);
+    return in_place(t, "init_constant", fill, value, 0);
 }
 
 /* Connections per output and per input of a weight [out, in, ...]. */
@@ -80,7 +85,7 @@ graft_status graft_init_kaiming_uniform(graft_tensor *t, double a)
         return status;
     const double gain = sqrt(2.0 / (1 + a * a));
     const double bound = sqrt(3.0) * (gain / sqrt(fan_in));
-    return graft_init_uniform(t, -bound, bound);
+    return in_place(t, "init_kaiming_uniform", graft_uniform_, -bound, bound);
 }
 
 /* Glorot and Bengio 2010. */
@@ -91,5 +96,5 @@ graft_status graft_init_xavier_uniform(graft_tensor *t, double gain)
     if (status || t->numel == 0)
         return status;
     const double bound = sqrt(3.0) * (gain * sqrt(2.0 / (fan_in + fan_out)));
-    return graft_init_uniform(t, -bound, bound);
+    return in_place(t, "init_xavier_uniform", graft_uniform_, -bound, bound);
 }
