@@ -28,14 +28,32 @@ static graft_tensor *take_grad(graft__node *node)
     return grad;
 }
 
+static bool wants_any(const graft__node *node)
+{
+    for (int i = 0; i < node->inputs; i++)
+        if (graft__wants(node, i))
+            return true;
+    return false;
+}
+
+static graft_status call(graft__node *node, graft_tensor *grad)
+{
+    graft_status st = graft_scope_begin(node->ctx);
+    if (st != GRAFT_OK)
+        return st;
+    st = node->op->backward(node, grad);
+    graft__scope_end(node->ctx);
+    return st;
+}
+
 static graft_status step(graft__node *node, bool retain)
 {
     graft_tensor *grad = take_grad(node);
-    graft_status st = node->released ? fail_released(node) : graft_scope_begin(node->ctx);
-    if (st == GRAFT_OK) {
-        st = node->op->backward(node, grad);
-        graft__scope_end(node->ctx);
-    }
+    graft_status st = GRAFT_OK;
+    if (node->released)
+        st = fail_released(node);
+    else if (wants_any(node))
+        st = call(node, grad);
     graft__tensor_unref(grad);
     if (st == GRAFT_OK && !retain)
         release(node);

@@ -4,7 +4,8 @@
 
 bool graft__wants(const graft__node *node, int i)
 {
-    return node->edge[i].node || node->edge[i].leaf;
+    const graft_tensor *leaf = node->edge[i].leaf;
+    return leaf ? leaf->requires_grad : node->edge[i].node != NULL;
 }
 
 /* Whether nobody but the scope holds t, and nobody shares its memory: it may be taken as it is. */
@@ -114,7 +115,7 @@ graft_status graft__give(graft__node *node, int i, graft_tensor *grad)
         return graft_error_status(node->ctx);
     graft__edge *edge = &node->edge[i];
     if (edge->leaf)
-        return give_leaf(edge->leaf, grad);
+        return edge->leaf->requires_grad ? give_leaf(edge->leaf, grad) : GRAFT_OK;
     return edge->node ? give_node(edge->node, grad) : GRAFT_OK;
 }
 

@@ -79,7 +79,8 @@ graft_tensor *graft__finish(graft_tensor *y, bool ok);
  * changed in place since. */
 graft_tensor *graft__load(graft__node *node, int i);
 
-/* Whether input i needs a gradient. */
+/* Whether input i needs a gradient: a leaf may have been frozen since. Backward is only called
+ * where one does. */
 bool graft__wants(const graft__node *node, int i);
 
 /* Adds grad (in the input's shape and dtype) to the gradient of input i. Borrows grad; what only

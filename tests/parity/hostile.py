@@ -95,6 +95,9 @@ def _free(_, block, size):
     libc.free(_libc.cast("void *", int(ffi.cast("uintptr_t", block))))
 
 
+COUNTING_ALLOCATOR = {"alloc": _alloc, "free": _free}
+
+
 @ffi.callback("graft_tensor *(void *, graft_tensor **, int)")
 def _function(_, inputs, n):
     return lib.graft_sum(inputs[0])
@@ -120,7 +123,7 @@ class World:
     held by a dict that no call gets."""
 
     def __init__(self):
-        self.g = graft.Context(allocator={"alloc": _alloc, "free": _free})
+        self.g = graft.Context(allocator=COUNTING_ALLOCATOR)
         self.module = self._module()
         self.tensors = self._tensors()
         self.dict = self.g.dict_new()

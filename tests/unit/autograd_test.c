@@ -53,6 +53,28 @@ static void a_tensor_used_twice_gets_both_gradients(void **state)
     graft_close(g);
 }
 
+/* As in PyTorch: whether a leaf gets a gradient is seen when it comes. */
+static void a_leaf_that_was_frozen_meanwhile(void **state)
+{
+    (void)state;
+    graft_ctx *g = test_open();
+    graft_tensor *a = leaf(g, (const float[]){2, 3}, 2), *b = leaf(g, (const float[]){4, 5}, 2);
+    graft_tensor *losses[] = {graft_sum(a), graft_sum(graft_softmax(a, 0)),
+                              graft_sum(graft_add(a, b)), graft_sum(graft_mul(a, b)),
+                              graft_matmul(a, b)};
+    const int n = sizeof losses / sizeof *losses;
+    graft_set_requires_grad(a, false);
+    for (int i = 0; i < n; i++)
+        assert_int_equal(graft_backward_with(losses[i], NULL, true), GRAFT_OK);
+    assert_null(graft_grad(a));
+    assert_elements(graft_grad(b), (const double[]){5, 7}, 2);
+    graft_set_requires_grad(a, true);
+    for (int i = 2; i < n; i++)
+        assert_int_equal(graft_backward(losses[i]), GRAFT_OK);
+    assert_elements(graft_grad(a), (const double[]){9, 11}, 2);
+    graft_close(g);
+}
+
 static void a_diamond_is_walked_once(void **state)
 {
     (void)state;
@@ -269,6 +291,7 @@ int main(void)
         cmocka_unit_test(gradients_reach_the_leaves),
         cmocka_unit_test(gradients_accumulate_in_place),
         cmocka_unit_test(a_tensor_used_twice_gets_both_gradients),
+        cmocka_unit_test(a_leaf_that_was_frozen_meanwhile),
         cmocka_unit_test(a_diamond_is_walked_once),
         cmocka_unit_test(gradients_of_two_leaves_do_not_alias),
         cmocka_unit_test(backward_twice_is_refused_unless_retained),
