@@ -6,7 +6,7 @@
 #include "nn/module.h"
 #include "test.h"
 
-enum { TREES = 300, MODULES = 10, SLOTS = 3, CHILDREN = 3, TENSORS = MODULES * SLOTS };
+enum { MODULES = 10, SLOTS = 3, CHILDREN = 3, TENSORS = MODULES * SLOTS };
 
 typedef struct node {
     graft_module base;
@@ -177,10 +177,15 @@ static void scribble(graft_module *m)
     assert_no_error(m->ctx);
 }
 
+static uint32_t trees(void)
+{
+    return test_quick() ? 60 : 300;
+}
+
 static void clones_are_built_as_their_sources(void **state)
 {
     (void)state;
-    for (uint32_t i = 1; i <= TREES; i++) {
+    for (uint32_t i = 1; i <= trees(); i++) {
         graft_ctx *g = test_open(), *h = test_open();
         graft_clone_options o = graft_clone_defaults();
         o.into = i % 3 == 0 ? h : g;
@@ -210,7 +215,7 @@ static void loads_bring_a_state_back(void **state)
 {
     (void)state;
     int with_state = 0;
-    for (uint32_t i = 1; i <= TREES; i++) {
+    for (uint32_t i = 1; i <= trees(); i++) {
         graft_ctx *g = test_open();
         graft_module *a = tree_new(g, i), *b = tree_new(g, i);
         model_bytes bytes = model_bytes_of(a);
@@ -226,7 +231,7 @@ static void loads_bring_a_state_back(void **state)
         assert_no_error(g);
         graft_close(g);
     }
-    assert_true(with_state > TREES / 2);
+    assert_true(with_state > (int)trees() / 2);
 }
 
 int main(void)

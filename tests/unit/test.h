@@ -26,6 +26,12 @@ static inline graft_ctx *test_open(void)
     return g;
 }
 
+/* Whether to take a part of the cases only: set for valgrind, which is slow. */
+static inline bool test_quick(void)
+{
+    return getenv("GRAFT_TEST_QUICK") != NULL;
+}
+
 /* That the context holds exactly this error, and forgets it. */
 static inline void assert_error(graft_ctx *g, graft_status status, const char *text)
 {
