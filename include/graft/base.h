@@ -26,7 +26,8 @@ typedef enum graft_status {
     GRAFT_ERR_STATE,    /* the call does not fit the state of things (backward twice, ...) */
     GRAFT_ERR_NAME,     /* a name that is missing, unexpected or taken */
     GRAFT_ERR_IO,       /* the operating system said no */
-    GRAFT_ERR_FORMAT    /* the bytes of a file are not what its format says */
+    GRAFT_ERR_FORMAT,   /* the bytes of a file are not what its format says */
+    GRAFT_ERR_CANCELLED /* the caller's progress function said to stop */
 } graft_status;
 
 /* The name of a status ("GRAFT_ERR_SHAPE"); never NULL. */

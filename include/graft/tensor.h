@@ -11,6 +11,8 @@
 extern "C" {
 #endif
 
+/* The first ten are those that graft computes in. The others are carried: they are read, written,
+ * copied, viewed and compared bit for bit, and anything else refuses them. */
 typedef enum graft_dtype {
     GRAFT_F32 = 0, /* torch.float32: the default */
     GRAFT_F64,     /* torch.float64 */
@@ -21,11 +23,67 @@ typedef enum graft_dtype {
     GRAFT_I16,     /* torch.int16 */
     GRAFT_I8,      /* torch.int8 */
     GRAFT_U8,      /* torch.uint8 */
-    GRAFT_BOOL     /* torch.bool: one byte, 0 or 1 */
+    GRAFT_BOOL,    /* torch.bool: one byte, 0 or 1 */
+    /* carried */
+    GRAFT_U16,
+    GRAFT_U32,
+    GRAFT_U64,
+    GRAFT_C32,  /* torch.complex32: two f16 */
+    GRAFT_C64,  /* torch.complex64: two f32 */
+    GRAFT_C128, /* torch.complex128: two f64 */
+    GRAFT_F8_E4M3FN,
+    GRAFT_F8_E5M2,
+    GRAFT_F8_E4M3FNUZ,
+    GRAFT_F8_E5M2FNUZ,
+    GRAFT_F8_E8M0FNU,
+    GRAFT_F4_E2M1FN_X2, /* torch's: an element is a byte of two */
+    GRAFT_BITS8,
+    GRAFT_BITS16,
+    GRAFT_BITS1X8,
+    GRAFT_BITS2X4,
+    GRAFT_BITS4X2,
+    /* carried, in blocks of several elements; always contiguous, never viewed */
+    GRAFT_F4,      /* two in a byte, the first in the low half */
+    GRAFT_F6_E2M3, /* four in three bytes */
+    GRAFT_F6_E3M2,
+    GRAFT_I4, /* two in a byte */
+    GRAFT_U4,
+    GRAFT_Q4_0, /* this and the following: ggml's, by its names */
+    GRAFT_Q4_1,
+    GRAFT_Q5_0,
+    GRAFT_Q5_1,
+    GRAFT_Q8_0,
+    GRAFT_Q8_1,
+    GRAFT_Q2_K,
+    GRAFT_Q3_K,
+    GRAFT_Q4_K,
+    GRAFT_Q5_K,
+    GRAFT_Q6_K,
+    GRAFT_Q8_K,
+    GRAFT_IQ2_XXS,
+    GRAFT_IQ2_XS,
+    GRAFT_IQ3_XXS,
+    GRAFT_IQ1_S,
+    GRAFT_IQ4_NL,
+    GRAFT_IQ3_S,
+    GRAFT_IQ2_S,
+    GRAFT_IQ4_XS,
+    GRAFT_IQ1_M,
+    GRAFT_TQ1_0,
+    GRAFT_TQ2_0,
+    GRAFT_MXFP4,
+    GRAFT_DTYPES /* how many there are */
 } graft_dtype;
 
-/* Bytes of one element; 0 for a value that is no dtype. */
+/* Bytes of one element; 0 for a value that is no dtype and for those in blocks. */
 GRAFT_API size_t graft_dtype_size(graft_dtype dtype);
+
+/* Elements and bytes of one block: 1 and the size for a dtype without blocks. false for a value that
+ * is no dtype. */
+GRAFT_API bool graft_dtype_block(graft_dtype dtype, int64_t *elements, size_t *bytes);
+
+/* Whether graft computes in it: one of the first ten. */
+GRAFT_API bool graft_dtype_computes(graft_dtype dtype);
 
 /* PyTorch's name ("float32"); "?" for a value that is no dtype. */
 GRAFT_API const char *graft_dtype_name(graft_dtype dtype);

@@ -18,7 +18,17 @@ typedef struct graft__buffer {
     size_t block_size;                       /* of this size */
     void (*release)(void *user, void *data); /* borrowed memory: whom to tell, or NULL */
     void *release_user;
+    bool supplied;                      /* borrowed, but from a file: nobody else looks at it */
+    _Atomic(struct graft__supply *) supply; /* where data will come from; NULL: it is there */
 } graft__buffer;
+
+/* Bytes that come when they are first needed. fetch gives their address, or NULL with the error set
+ * in g: then it may be called again. It is called by one thread at a time; release (with the data
+ * that fetch gave, or NULL) is called once, when the buffer goes, on any thread. */
+typedef struct graft__supply {
+    void *(*fetch)(struct graft__supply *s, graft_ctx *g);
+    void (*release)(void *supply, void *data);
+} graft__supply;
 
 /* What views share: writing through one is seen by all. Belongs to one context. */
 typedef struct graft__storage {
@@ -32,6 +42,24 @@ typedef struct graft__storage {
 graft__storage *graft__storage_new(graft_ctx *g, size_t bytes);
 graft__storage *graft__storage_borrow(graft_ctx *g, void *data, size_t bytes,
                                       void (*release)(void *user, void *data), void *user);
+
+/* A storage over bytes of a file that are there: the same as borrowed, but the memory is nobody's.
+ */
+graft__storage *graft__storage_supplied(graft_ctx *g, void *data, size_t bytes,
+                                        void (*release)(void *user, void *data), void *user);
+
+/* A storage whose bytes the supply will give; on failure release is not called. Nothing may look at
+ * the bytes before graft__storage_ready; what a storage_share of it shares waits too. */
+graft__storage *graft__storage_promise(graft_ctx *g, size_t bytes, graft__supply *supply);
+
+/* Makes the bytes be there. false, with the error set, if they can't be had. */
+bool graft__storage_fetch(graft__storage *s, graft_ctx *g);
+
+static inline bool graft__storage_ready(graft__storage *s, graft_ctx *g)
+{
+    return !atomic_load_explicit(&s->buffer->supply, memory_order_acquire) ||
+           graft__storage_fetch(s, g);
+}
 
 /* A storage of its own over the same buffer: copy-on-write. g may be another context. */
 graft__storage *graft__storage_share(const graft__storage *s, graft_ctx *g);

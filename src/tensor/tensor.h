@@ -19,6 +19,7 @@ struct graft_tensor {
     bool grad_is_set;   /* grad holds a gradient, rather than memory for the next one */
     bool contiguous;
     bool is_gradient;       /* of some leaf */
+    bool parameter;         /* read from a file as a torch.nn.Parameter */
     uint16_t registrations; /* names in modules: such a tensor is not freed by its handle */
     int64_t size[GRAFT_MAX_DIMS];
     int64_t stride[GRAFT_MAX_DIMS];
