@@ -148,7 +148,8 @@ GRAFT_API graft_tensor *graft_arange(graft_ctx *g, double start, double end, dou
 /* [n, m], ones on the diagonal. */
 GRAFT_API graft_tensor *graft_eye(graft_ctx *g, int64_t n, int64_t m, graft_dtype dtype);
 
-/* A tensor over a copy of the caller's elements, contiguous in C order. data may be NULL only if
+/* A tensor over a copy of the caller's elements, contiguous in C order. graft_empty,
+ * graft_from_data and graft_from_borrowed make tensors of dtypes that are only carried, too. data may be NULL only if
  * the shape is empty. Any byte but 0 is a true bool. */
 GRAFT_API graft_tensor *graft_from_data(graft_ctx *g, const void *data, graft_shape shape,
                                         graft_dtype dtype);

@@ -26,6 +26,8 @@ const char *graft_status_name(graft_status status)
         return "GRAFT_ERR_IO";
     case GRAFT_ERR_FORMAT:
         return "GRAFT_ERR_FORMAT";
+    case GRAFT_ERR_CANCELLED:
+        return "GRAFT_ERR_CANCELLED";
     }
     return "(no status)";
 }
@@ -42,6 +44,8 @@ graft_status graft__fail(graft_ctx *g, graft_status status, const char *format, 
         return status;
     graft__error *e = &g->error;
     e->status = status;
+    e->fault = 0;
+    e->offset = -1;
     va_list args;
     va_start(args, format);
     int length = vsnprintf(e->small, sizeof e->small, format, args);
@@ -111,6 +115,8 @@ void graft_clear_error(graft_ctx *g)
     if (g->error.text_size)
         graft__free(g, g->error.text, g->error.text_size);
     g->error.status = GRAFT_OK;
+    g->error.fault = 0;
+    g->error.offset = -1;
     g->error.text = NULL;
     g->error.text_size = 0;
 }

@@ -21,6 +21,16 @@ static const char *kind_text(graft_value_kind kind)
         return "a list";
     case GRAFT_VALUE_TUPLE:
         return "a tuple";
+    case GRAFT_VALUE_SET:
+        return "a set";
+    case GRAFT_VALUE_RECORD:
+        return "an object";
+    case GRAFT_VALUE_BYTES:
+        return "bytes";
+    case GRAFT_VALUE_BIG_INT:
+        return "an integer";
+    case GRAFT_VALUE_COMPLEX:
+        return "a complex number";
     }
     return "an unknown value";
 }

@@ -2,6 +2,8 @@
 #ifndef GRAFT__FILE_READING_H
 #define GRAFT__FILE_READING_H
 
+#include <stdarg.h>
+
 #include "base/ctx.h"
 #include "file/source.h"
 #include "graft/file.h"
@@ -26,6 +28,15 @@ typedef struct graft__reading {
  * GRAFT_ERR_FORMAT. offset -1: no place. */
 graft_status graft__fault(graft__reading *r, graft_fault fault, int64_t offset, const char *format,
                           ...) __attribute__((format(printf, 4, 5)));
+
+/* The same where there is no reading any more: for bytes that are looked at later. */
+typedef struct graft__where {
+    const char *op, *path, *member; /* member may be NULL */
+    int64_t offset;
+} graft__where;
+graft_status graft__fault_at(graft_ctx *g, const graft__where *where, graft_fault fault,
+                             const char *format, va_list args)
+    __attribute__((format(printf, 4, 0)));
 
 /* Takes bytes off the memory budget; false with GRAFT_FAULT_LIMIT if it does not last. */
 bool graft__charge(graft__reading *r, uint64_t bytes);

@@ -204,10 +204,48 @@ static bool is_empty(const graft__array *a)
     return false;
 }
 
+static graft__array as_words(const graft__array *a, graft_dtype word, int64_t words, int64_t at)
+{
+    graft__array out = *a;
+    out.dtype = word;
+    out.data = (char *)a->data + at * (int64_t)graft__width(word);
+    for (int d = 0; d < a->ndim; d++)
+        out.stride[d] *= words;
+    return out;
+}
+
+/* What has no arithmetic is moved as integers of its size; those of 16 bytes half by half. */
+static void copy_carried(graft__pool *pool, const graft__array *dst, const graft__array *src)
+{
+    static const graft_dtype words[] = {[1] = GRAFT_U8, [2] = GRAFT_I16, [4] = GRAFT_I32,
+                                        [8] = GRAFT_I64};
+    const size_t width = graft__width(src->dtype);
+    if (width == 0) { /* in blocks: the arrays are contiguous */
+        int64_t elements = 1, n = 1;
+        size_t bytes = 0;
+        graft_dtype_block(src->dtype, &elements, &bytes);
+        for (int d = 0; d < src->ndim; d++)
+            n *= src->size[d];
+        graft__copy_bytes(pool, dst->data, src->data, (size_t)(n / elements) * bytes);
+        return;
+    }
+    const int64_t halves = width > 8 ? 2 : 1;
+    const graft_dtype word = words[width / (size_t)halves];
+    for (int64_t i = 0; i < halves; i++) {
+        const graft__array to = as_words(dst, word, halves, i);
+        const graft__array from = as_words(src, word, halves, i);
+        graft__copy(pool, &to, &from);
+    }
+}
+
 void graft__copy(graft__pool *pool, const graft__array *dst, const graft__array *src)
 {
     if (is_empty(dst))
         return;
+    if (!graft_dtype_computes(src->dtype)) {
+        copy_carried(pool, dst, src);
+        return;
+    }
     const dtypes pair = {dst->dtype, src->dtype};
     const int64_t n = contiguous_count(dst, src);
     if (n > 0 && pair.to == pair.from) {

@@ -96,14 +96,14 @@ static void update_adamw(graft_ctx *g, graft__optim_group *group)
 
 static graft_status save_betas(const graft_adam_options *o, graft_dict *group)
 {
-    graft_dict *betas = graft__dict_new(group->object.ctx);
+    graft_dict *betas = graft__container_new(group->object.ctx, GRAFT_VALUE_TUPLE);
     if (!betas)
         return GRAFT_ERR_MEMORY;
-    graft_status status = graft__dict_push_float(betas, o->beta1);
+    graft_status status = graft_list_push_float(betas, o->beta1);
     if (!status)
-        status = graft__dict_push_float(betas, o->beta2);
+        status = graft_list_push_float(betas, o->beta2);
     if (!status)
-        status = graft__dict_set_nested(group, "betas", betas, GRAFT_VALUE_TUPLE);
+        status = graft_dict_set_dict(group, "betas", betas);
     graft__dict_unref(betas);
     return status;
 }

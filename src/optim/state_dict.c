@@ -60,7 +60,7 @@ static graft_status save_states(const graft_optimizer *opt, graft_dict *states)
             graft_dict *entry = graft__dict_new(opt->object.ctx);
             graft_status status = entry ? save_param(opt, p, entry) : GRAFT_ERR_MEMORY;
             if (!status)
-                status = graft__dict_set_nested_int(states, position, entry, GRAFT_VALUE_DICT);
+                status = graft_dict_set_int_key_dict(states, position, entry);
             graft__dict_unref(entry);
             if (status)
                 return status;
@@ -72,18 +72,18 @@ static graft_status save_states(const graft_optimizer *opt, graft_dict *states)
 /* "params" and "param_names" of a group whose first parameter has that position. */
 static graft_status save_params(const graft__optim_group *group, int64_t first, graft_dict *saved)
 {
-    graft_dict *positions = graft__dict_new(saved->object.ctx);
-    graft_dict *names = graft__dict_new(saved->object.ctx);
+    graft_dict *positions = graft__container_new(saved->object.ctx, GRAFT_VALUE_LIST);
+    graft_dict *names = graft__container_new(saved->object.ctx, GRAFT_VALUE_LIST);
     graft_status status = positions && names ? GRAFT_OK : GRAFT_ERR_MEMORY;
     for (size_t k = 0; k < group->count && !status; k++) {
-        status = graft__dict_push_int(positions, first + (int64_t)k);
+        status = graft_list_push_int(positions, first + (int64_t)k);
         if (!status)
-            status = graft__dict_push_string(names, group->param[k].name);
+            status = graft_list_push_string(names, group->param[k].name);
     }
     if (!status)
-        status = graft__dict_set_nested(saved, "params", positions, GRAFT_VALUE_LIST);
+        status = graft_dict_set_dict(saved, "params", positions);
     if (!status)
-        status = graft__dict_set_nested(saved, "param_names", names, GRAFT_VALUE_LIST);
+        status = graft_dict_set_dict(saved, "param_names", names);
     graft__dict_unref(positions);
     graft__dict_unref(names);
     return status;
@@ -99,7 +99,7 @@ static graft_status save_groups(const graft_optimizer *opt, graft_dict *groups)
         if (!status)
             status = save_params(group, position, saved);
         if (!status)
-            status = graft__dict_set_nested_int(groups, (int64_t)i, saved, GRAFT_VALUE_DICT);
+            status = graft_list_push_dict(groups, saved);
         graft__dict_unref(saved);
         if (status)
             return status;
@@ -114,16 +114,17 @@ graft_dict *graft_optimizer_state_dict(const graft_optimizer *opt)
         return NULL;
     graft_ctx *g = opt->object.ctx;
     graft_dict *d = graft__dict_new(g);
-    graft_dict *states = graft__dict_new(g), *groups = graft__dict_new(g);
+    graft_dict *states = graft__dict_new(g);
+    graft_dict *groups = graft__container_new(g, GRAFT_VALUE_LIST);
     graft_status status = d && states && groups ? GRAFT_OK : GRAFT_ERR_MEMORY;
     if (!status)
         status = save_states(opt, states);
     if (!status)
         status = save_groups(opt, groups);
     if (!status)
-        status = graft__dict_set_nested(d, "state", states, GRAFT_VALUE_DICT);
+        status = graft_dict_set_dict(d, "state", states);
     if (!status)
-        status = graft__dict_set_nested(d, "param_groups", groups, GRAFT_VALUE_LIST);
+        status = graft_dict_set_dict(d, "param_groups", groups);
     graft__dict_unref(states);
     graft__dict_unref(groups);
     if (!status)

@@ -22,7 +22,7 @@ static graft_tensor *filled(graft_ctx *g, const char *op, graft_shape shape, dou
 
 graft_tensor *graft_empty(graft_ctx *g, graft_shape shape, graft_dtype dtype)
 {
-    return graft__result(fresh(g, "empty", shape, dtype));
+    return graft__result(graft__tensor_carried(g, "empty", shape.ndim, shape.size, dtype));
 }
 
 graft_tensor *graft_zeros(graft_ctx *g, graft_shape shape, graft_dtype dtype)
@@ -125,7 +125,7 @@ graft_tensor *graft_arange(graft_ctx *g, double start, double end, double step, 
 
 graft_tensor *graft_from_data(graft_ctx *g, const void *data, graft_shape shape, graft_dtype dtype)
 {
-    graft_tensor *t = fresh(g, "from_data", shape, dtype);
+    graft_tensor *t = graft__tensor_carried(g, "from_data", shape.ndim, shape.size, dtype);
     if (!t || t->numel == 0)
         return graft__result(t);
     if (!data) {
@@ -142,7 +142,7 @@ graft_tensor *graft_from_data(graft_ctx *g, const void *data, graft_shape shape,
         bytes.data = (void *)(uintptr_t)data;
         graft__copy(g->pool, &a, &bytes);
     } else {
-        graft__copy_bytes(g->pool, a.data, data, (size_t)t->numel * graft_dtype_size(dtype));
+        graft__copy_bytes(g->pool, a.data, data, graft__tensor_bytes(t));
     }
     return graft__result(t);
 }
@@ -150,11 +150,13 @@ graft_tensor *graft_from_data(graft_ctx *g, const void *data, graft_shape shape,
 graft_tensor *graft_from_borrowed(graft_ctx *g, void *data, graft_shape shape, graft_dtype dtype,
                                   void (*release)(void *user, void *data), void *user)
 {
+    size_t bytes = 0;
     const int64_t numel =
-        g ? graft__check_new(g, "from_borrowed", shape.ndim, shape.size, dtype) : -1;
+        g ? graft__check_carried(g, "from_borrowed", shape.ndim, shape.size, dtype, &bytes) : -1;
     if (numel < 0)
         return NULL;
-    const size_t width = graft_dtype_size(dtype);
+    const size_t size = graft_dtype_size(dtype);
+    const size_t width = size == 0 ? 1 : size < 8 ? size : 8;
     if ((!data && numel > 0) || (uintptr_t)data % width != 0) {
         graft__fail(g, GRAFT_ERR_ARGUMENT,
                     "from_borrowed: data is %p: expected memory aligned to the %zu bytes of a %s",
@@ -162,7 +164,7 @@ graft_tensor *graft_from_borrowed(graft_ctx *g, void *data, graft_shape shape, g
         return NULL;
     }
     /* A failure must not release the memory, so that is set up last. */
-    graft__storage *s = graft__storage_borrow(g, data, (size_t)numel * width, NULL, NULL);
+    graft__storage *s = graft__storage_borrow(g, data, bytes, NULL, NULL);
     graft_tensor *t = graft__result(graft__tensor_over(s, dtype, shape.ndim, shape.size, NULL, 0));
     if (t) {
         t->storage->buffer->release = release;

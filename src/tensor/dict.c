@@ -1,69 +1,150 @@
+/* Life and entries of dicts, lists, tuples, sets and records. */
 #include "tensor/dict.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/ctx.h"
 #include "base/vector.h"
 
+/* ---- Values ---- */
+
+static void free_text(graft_ctx *g, char *text, size_t length)
+{
+    if (text)
+        graft__free(g, text, length + 1);
+}
+
+graft__value graft__text_value(graft_ctx *g, const char *op, graft_value_kind kind,
+                               const char *bytes, size_t length)
+{
+    graft__value v = {.kind = GRAFT_VALUE_NONE};
+    char *copy = length < SIZE_MAX ? graft__alloc(g, length + 1) : NULL;
+    if (!copy) {
+        graft__fail_memory(g, length, op);
+        return v;
+    }
+    if (length > 0)
+        memcpy(copy, bytes, length);
+    copy[length] = 0;
+    v.kind = kind;
+    v.text.data = copy;
+    v.text.length = length;
+    return v;
+}
+
+bool graft__value_copy(graft_ctx *g, const char *op, const graft__value *v, graft__value *out)
+{
+    *out = *v;
+    if (v->kind == GRAFT_VALUE_TENSOR)
+        graft__tensor_ref(v->tensor);
+    else if (graft__is_nested(v->kind))
+        graft__ref(&v->dict->object);
+    else if (graft__is_text(v->kind))
+        *out = graft__text_value(g, op, v->kind, v->text.data, v->text.length);
+    return out->kind == v->kind;
+}
+
+void graft__value_drop(graft_ctx *g, graft__value *v)
+{
+    const graft__value old = *v;
+    v->kind = GRAFT_VALUE_NONE;
+    if (graft__is_text(old.kind))
+        free_text(g, old.text.data, old.text.length);
+    else if (old.kind == GRAFT_VALUE_TENSOR)
+        graft__tensor_unref(old.tensor);
+    else if (graft__is_nested(old.kind))
+        graft__dict_unref(old.dict);
+}
+
 /* ---- Life ---- */
 
-static void free_name(graft_ctx *g, char *name)
+/* Lets go of a nested dict without recursion: one that loses its last reference joins the list. */
+static void leave(graft_dict *nested, graft__object **waiting)
 {
-    if (name)
-        graft__free(g, name, strlen(name) + 1);
+    if (!nested || --nested->object.refs > 0)
+        return;
+    nested->object.next = *waiting;
+    *waiting = &nested->object;
 }
 
-static void free_string(graft_ctx *g, graft__entry *value)
+static void leave_value(graft_ctx *g, graft__value *v, graft__object **waiting)
 {
-    free_name(g, value->value.string);
+    if (graft__is_nested(v->kind))
+        leave(v->dict, waiting);
+    else
+        graft__value_drop(g, v);
 }
 
-void graft__value_free(graft_ctx *g, graft__entry *value)
+static void free_entry_name(graft_ctx *g, graft__entry *e)
 {
-    if (value->kind == GRAFT_VALUE_STRING)
-        free_string(g, value);
-    else if (value->kind == GRAFT_VALUE_TENSOR)
-        graft__tensor_unref(value->value.tensor);
-    else if (graft__is_nested(value->kind))
-        graft__dict_unref(value->value.dict);
+    if (e->name)
+        graft__free(g, e->name, strlen(e->name) + 1);
 }
 
-/* Dicts nested to any depth go without recursion: those that lose their last reference wait in a
- * list of their own. */
-static void dict_destroy(graft__object *o)
+/* Empties d of all that it holds. */
+static void let_go(graft_dict *d, graft__object **waiting)
 {
-    o->next = NULL;
-    for (graft__object *waiting = o; waiting;) {
+    graft_ctx *g = d->object.ctx;
+    graft__entry *entry = d->entry;
+    const size_t count = d->count, capacity = d->capacity;
+    graft_dict *args = d->args, *attributes = d->attributes;
+    graft__index_drop(d);
+    d->entry = NULL;
+    d->count = d->capacity = 0;
+    d->args = d->attributes = NULL;
+    for (size_t i = 0; i < count; i++) {
+        free_entry_name(g, &entry[i]);
+        leave_value(g, &entry[i].key, waiting);
+        leave_value(g, &entry[i].value, waiting);
+    }
+    graft__free(g, entry, capacity * sizeof *entry);
+    leave(args, waiting);
+    leave(attributes, waiting);
+}
+
+static void free_waiting(graft__object *waiting)
+{
+    while (waiting) {
         graft_dict *d = (graft_dict *)waiting;
-        graft_ctx *g = d->object.ctx;
         waiting = waiting->next;
-        for (size_t i = 0; i < d->count; i++) {
-            graft__entry *e = &d->entry[i];
-            free_name(g, e->name);
-            if (!graft__is_nested(e->kind)) {
-                graft__value_free(g, e);
-            } else if (--e->value.dict->object.refs == 0) {
-                e->value.dict->object.next = waiting;
-                waiting = &e->value.dict->object;
-            }
-        }
-        graft__index_drop(d);
-        graft__free(g, d->entry, d->capacity * sizeof *d->entry);
+        let_go(d, &waiting);
+        graft_ctx *g = d->object.ctx;
+        if (d->class_name)
+            graft__free(g, d->class_name, strlen(d->class_name) + 1);
         graft__free(g, d, sizeof *d);
     }
 }
 
+static void dict_destroy(graft__object *o)
+{
+    o->next = NULL;
+    free_waiting(o);
+}
+
+void graft__dict_clear(graft_dict *d)
+{
+    graft__object *waiting = NULL;
+    let_go(d, &waiting);
+    free_waiting(waiting);
+}
+
 static const graft__kind dict_kind = {.name = "dict", .destroy = dict_destroy};
+
+graft_dict *graft__container_new(graft_ctx *g, graft_value_kind container)
+{
+    graft_dict *d = g ? graft__alloc_zero(g, sizeof *d) : NULL;
+    if (d) {
+        graft__object_init(&d->object, g, &dict_kind);
+        d->container = container;
+    } else if (g) {
+        graft__fail_memory(g, sizeof *d, "dict");
+    }
+    return d;
+}
 
 graft_dict *graft__dict_new(graft_ctx *g)
 {
-    graft_dict *d = g ? graft__alloc_zero(g, sizeof *d) : NULL;
-    if (d)
-        graft__object_init(&d->object, g, &dict_kind);
-    else if (g)
-        graft__fail_memory(g, sizeof *d, "dict");
-    return d;
+    return graft__container_new(g, GRAFT_VALUE_DICT);
 }
 
 graft_dict *graft__dict_result(graft_dict *d)
@@ -77,12 +158,27 @@ void graft__dict_unref(graft_dict *d)
         graft__unref(&d->object);
 }
 
-graft_dict *graft_dict_new(graft_ctx *g)
+static graft_dict *new_of_caller(graft_ctx *g, graft_value_kind container)
 {
-    graft_dict *d = graft__dict_new(g);
+    graft_dict *d = graft__container_new(g, container);
     if (d)
         graft__own_by_context(&d->object);
     return d;
+}
+
+graft_dict *graft_dict_new(graft_ctx *g)
+{
+    return new_of_caller(g, GRAFT_VALUE_DICT);
+}
+
+graft_dict *graft_list_new(graft_ctx *g)
+{
+    return new_of_caller(g, GRAFT_VALUE_LIST);
+}
+
+graft_dict *graft_tuple_new(graft_ctx *g)
+{
+    return new_of_caller(g, GRAFT_VALUE_TUPLE);
 }
 
 void graft_dict_free(graft_dict *d)
@@ -105,92 +201,89 @@ graft_dict *graft_dict_keep(graft_dict *d)
     return d;
 }
 
-graft_ctx *graft_dict_ctx(const graft_dict *d)
-{
-    return d ? d->object.ctx : NULL;
-}
-
 /* ---- Entries ---- */
 
-static void set_value(graft__entry *e, graft_value_kind kind, const graft__entry *value)
-{
-    e->kind = kind;
-    e->value = value->value;
-}
-
-/* The key as text, in a block of its own; NULL without memory. */
-static char *name_of(graft_ctx *g, const graft__key *key)
-{
-    char decimal[24];
-    const char *text = key->text;
-    size_t length = key->length;
-    if (key->is_int) {
-        length = (size_t)snprintf(decimal, sizeof decimal, "%lld", (long long)key->number);
-        text = decimal;
-    }
-    char *name = graft__alloc(g, length + 1);
-    if (name) {
-        memcpy(name, text, length);
-        name[length] = 0;
-    }
-    return name;
-}
-
-graft_status graft__dict_put(graft_dict *d, const char *op, const graft__key *key,
-                             graft_value_kind kind, graft__entry value, bool append)
+static graft_status append(graft_dict *d, const char *op, graft__value *key, graft__value *value)
 {
     graft_ctx *g = d->object.ctx;
-    value.kind = kind;
-    const int64_t at = append ? -1 : graft__dict_find_key(d, key);
-    if (at >= 0) {
-        graft__entry old = d->entry[at];
-        set_value(&d->entry[at], kind, &value);
-        graft__value_free(g, &old);
-        return GRAFT_OK;
+    if (d->count >= UINT32_MAX - 1 ||
+        !graft__vector_reserve(g, (void **)&d->entry, d->count, &d->capacity, sizeof *d->entry)) {
+        graft__value_drop(g, key);
+        graft__value_drop(g, value);
+        return graft__fail_memory(g, (d->count + 1) * sizeof *d->entry, op);
     }
-    char *name = NULL;
-    if (d->count < UINT32_MAX - 1 &&
-        graft__vector_reserve(g, (void **)&d->entry, d->count, &d->capacity, sizeof *d->entry))
-        name = name_of(g, key);
-    if (!name) {
-        graft__value_free(g, &value);
-        return graft__fail_memory(g, sizeof value + key->length, op);
-    }
-    graft__entry *e = &d->entry[d->count++];
-    *e = (graft__entry){.name = name, .int_key = key->is_int, .key = key->number};
-    set_value(e, kind, &value);
+    d->entry[d->count++] = (graft__entry){.key = *key, .value = *value};
     graft__index_append(d, d->count - 1);
     return GRAFT_OK;
 }
 
-int64_t graft_dict_len(const graft_dict *d)
+graft_status graft__dict_append(graft_dict *d, const char *op, graft__value key, graft__value value)
 {
-    return d ? (int64_t)d->count : 0;
+    return append(d, op, &key, &value);
 }
 
-int64_t graft_dict_find(const graft_dict *d, const char *key)
+graft_status graft__dict_put(graft_dict *d, const char *op, graft__value key, graft__value value)
 {
-    if (!d || !key)
-        return -1;
-    const graft__key k = graft__string_key(key);
-    return graft__dict_find_key(d, &k);
+    const int64_t at = graft__dict_find_value(d, &key);
+    if (at < 0)
+        return append(d, op, &key, &value);
+    graft__value old = d->entry[at].value;
+    d->entry[at].value = value;
+    graft__value_drop(d->object.ctx, &key);
+    graft__value_drop(d->object.ctx, &old);
+    return GRAFT_OK;
 }
 
-int64_t graft_dict_find_int(const graft_dict *d, int64_t key)
+graft_status graft__list_append(graft_dict *list, const char *op, graft__value value)
 {
-    const graft__key k = graft__int_key(key);
-    return d ? graft__dict_find_key(d, &k) : -1;
+    graft__value key = graft__int_value((int64_t)list->count);
+    return append(list, op, &key, &value);
+}
+
+bool graft__dict_set_class(graft_dict *d, const char *op, const char *class_name, size_t length,
+                           size_t module_length)
+{
+    graft_ctx *g = d->object.ctx;
+    char *copy = graft__alloc(g, length + 1);
+    if (!copy) {
+        graft__fail_memory(g, length, op);
+        return false;
+    }
+    memcpy(copy, class_name, length);
+    copy[length] = 0;
+    if (d->class_name)
+        graft__free(g, d->class_name, strlen(d->class_name) + 1);
+    d->class_name = copy;
+    d->module_length = module_length;
+    return true;
+}
+
+bool graft__dict_is_class(const graft_dict *d, const char *class_name)
+{
+    return d->class_name && strcmp(d->class_name, class_name) == 0;
 }
 
 /* ---- Renaming and dropping ---- */
 
-graft_status graft_dict_drop(graft_dict *d, const char *key)
+/* NULL d, NULL key, a list: what renaming and dropping refuse. */
+static graft_status check(const graft_dict *d, const char *op, const char *key)
 {
     if (!d)
         return GRAFT_ERR_ARGUMENT;
     graft_ctx *g = d->object.ctx;
     if (!key)
-        return graft__fail(g, GRAFT_ERR_ARGUMENT, "dict_drop: the key is NULL");
+        return graft__fail(g, GRAFT_ERR_ARGUMENT, "%s: the key is NULL", op);
+    if (graft__is_list(d))
+        return graft__fail(g, GRAFT_ERR_ARGUMENT, "%s: \"%s\" of a list: expected a dict", op, key);
+    return GRAFT_OK;
+}
+
+graft_status graft_dict_drop(graft_dict *d, const char *key)
+{
+    const graft_status status = check(d, "dict_drop", key);
+    if (status)
+        return status;
+    graft_ctx *g = d->object.ctx;
     const int64_t at = graft_dict_find(d, key);
     if (at < 0)
         return graft__fail(g, GRAFT_ERR_NAME, "dict_drop: there is no \"%s\"", key);
@@ -198,26 +291,29 @@ graft_status graft_dict_drop(graft_dict *d, const char *key)
     graft__index_drop(d);
     d->count--;
     memmove(d->entry + at, d->entry + at + 1, (d->count - (size_t)at) * sizeof *d->entry);
-    free_name(g, old.name); /* maybe the caller's key, which nobody needs any more */
-    graft__value_free(g, &old);
+    free_entry_name(g, &old);
+    graft__value_drop(g, &old.key); /* maybe the caller's key, which nobody needs any more */
+    graft__value_drop(g, &old.value);
     return GRAFT_OK;
 }
 
-static void take_name(graft_dict *d, size_t i, char *name)
+static void take_name(graft_dict *d, size_t i, graft__value *name)
 {
     graft__index_remove(d, i);
-    free_name(d->object.ctx, d->entry[i].name);
-    d->entry[i].name = name;
+    graft__value_drop(d->object.ctx, &d->entry[i].key);
+    d->entry[i].key = *name;
     graft__index_insert(d, i);
 }
 
 graft_status graft_dict_rename(graft_dict *d, const char *from, const char *to)
 {
-    if (!d)
-        return GRAFT_ERR_ARGUMENT;
+    static const char op[] = "dict_rename";
+    graft_status status = check(d, op, from);
+    if (!status)
+        status = check(d, op, to);
+    if (status)
+        return status;
     graft_ctx *g = d->object.ctx;
-    if (!from || !to)
-        return graft__fail(g, GRAFT_ERR_ARGUMENT, "dict_rename: a name is NULL");
     const int64_t at = graft_dict_find(d, from), taken = graft_dict_find(d, to);
     if (at < 0)
         return graft__fail(g, GRAFT_ERR_NAME, "dict_rename: there is no \"%s\"", from);
@@ -226,34 +322,40 @@ graft_status graft_dict_rename(graft_dict *d, const char *from, const char *to)
     if (taken >= 0)
         return graft__fail(g, GRAFT_ERR_NAME,
                            "dict_rename: \"%s\" can't become \"%s\": that name is taken", from, to);
-    char *name = graft__strdup(g, to);
-    if (!name)
-        return graft__fail_memory(g, strlen(to) + 1, "dict_rename");
-    take_name(d, (size_t)at, name);
+    graft__value name = graft__text_value(g, op, GRAFT_VALUE_STRING, to, strlen(to));
+    if (name.kind == GRAFT_VALUE_NONE)
+        return GRAFT_ERR_MEMORY;
+    take_name(d, (size_t)at, &name);
     return GRAFT_OK;
 }
 
 static bool has_prefix(const graft__entry *e, const char *prefix, size_t length)
 {
-    return !e->int_key && strncmp(e->name, prefix, length) == 0;
+    return e->key.kind == GRAFT_VALUE_STRING && e->key.text.length >= length &&
+           memcmp(e->key.text.data, prefix, length) == 0;
 }
 
-/* name with its first `cut` characters replaced; NULL without memory. */
-static char *with_prefix(graft_ctx *g, const char *name, size_t cut, const char *replacement)
+/* The key with its first `cut` characters replaced; NONE without memory. */
+static graft__value with_prefix(graft_ctx *g, const graft__value *key, size_t cut,
+                                const char *replacement)
 {
-    const size_t head = strlen(replacement), tail = strlen(name + cut);
-    char *out = graft__alloc(g, head + tail + 1);
-    if (out) {
-        memcpy(out, replacement, head);
-        memcpy(out + head, name + cut, tail + 1);
-    }
+    const size_t head = strlen(replacement), tail = key->text.length - cut;
+    graft__value out = {.kind = GRAFT_VALUE_NONE};
+    char *text = graft__alloc(g, head + tail + 1);
+    if (!text)
+        return out;
+    memcpy(text, replacement, head);
+    memcpy(text + head, key->text.data + cut, tail + 1);
+    out.kind = GRAFT_VALUE_STRING;
+    out.text.data = text;
+    out.text.length = head + tail;
     return out;
 }
 
-/* The new name of every entry with the prefix into names, NULL for the others. Two entries with the
+/* The new name of every entry with the prefix into names, NONE for the others. Two entries with the
  * prefix differ behind it, so that only those without it can be in the way. */
 static graft_status new_names(graft_dict *d, const char *prefix, const char *replacement,
-                              char **names)
+                              graft__value *names)
 {
     graft_ctx *g = d->object.ctx;
     const size_t length = strlen(prefix);
@@ -261,15 +363,15 @@ static graft_status new_names(graft_dict *d, const char *prefix, const char *rep
         const graft__entry *e = &d->entry[i];
         if (!has_prefix(e, prefix, length))
             continue;
-        names[i] = with_prefix(g, e->name, length, replacement);
-        if (!names[i])
-            return graft__fail_memory(g, strlen(e->name) + strlen(replacement),
+        names[i] = with_prefix(g, &e->key, length, replacement);
+        if (names[i].kind == GRAFT_VALUE_NONE)
+            return graft__fail_memory(g, e->key.text.length + strlen(replacement),
                                       "dict_rename_prefix");
-        const int64_t taken = graft_dict_find(d, names[i]);
+        const int64_t taken = graft__dict_find_value(d, &names[i]);
         if (taken >= 0 && !has_prefix(&d->entry[taken], prefix, length))
             return graft__fail(g, GRAFT_ERR_NAME,
                                "dict_rename_prefix: \"%s\" can't become \"%s\": that name is taken",
-                               e->name, names[i]);
+                               e->key.text.data, names[i].text.data);
     }
     return GRAFT_OK;
 }
@@ -277,6 +379,7 @@ static graft_status new_names(graft_dict *d, const char *prefix, const char *rep
 graft_status graft_dict_rename_prefix(graft_dict *d, const char *prefix, const char *replacement,
                                       int64_t *count)
 {
+    static const char op[] = "dict_rename_prefix";
     if (count)
         *count = 0;
     if (!d)
@@ -284,19 +387,22 @@ graft_status graft_dict_rename_prefix(graft_dict *d, const char *prefix, const c
     graft_ctx *g = d->object.ctx;
     if (!prefix || !replacement)
         return graft__fail(g, GRAFT_ERR_ARGUMENT, "dict_rename_prefix: a prefix is NULL");
-    const size_t bytes = d->count * sizeof(char *);
-    char **names = graft__alloc_zero(g, bytes);
+    graft_status status = check(d, op, prefix);
+    if (status)
+        return status;
+    const size_t bytes = d->count * sizeof(graft__value);
+    graft__value *names = graft__alloc_zero(g, bytes); /* all NONE */
     if (!names)
-        return graft__fail_memory(g, bytes, "dict_rename_prefix");
-    const graft_status status = new_names(d, prefix, replacement, names);
+        return graft__fail_memory(g, bytes, op);
+    status = new_names(d, prefix, replacement, names);
     if (!status)
         graft__index_drop(d);
     int64_t renamed = 0;
     for (size_t i = 0; i < d->count; i++) {
         if (status) {
-            free_name(g, names[i]);
-        } else if (names[i]) {
-            take_name(d, i, names[i]);
+            graft__value_drop(g, &names[i]);
+        } else if (names[i].kind != GRAFT_VALUE_NONE) {
+            take_name(d, i, &names[i]);
             renamed++;
         }
     }

@@ -94,6 +94,14 @@ static inline bool graft__is_text(graft_value_kind kind)
            kind == GRAFT_VALUE_BIG_INT;
 }
 
+/* Whether its keys are 0..n-1 by its nature: nothing can be set under another key, renamed or
+ * dropped from its middle. */
+static inline bool graft__is_list(const graft_dict *d)
+{
+    return d->container == GRAFT_VALUE_LIST || d->container == GRAFT_VALUE_TUPLE ||
+           d->container == GRAFT_VALUE_SET;
+}
+
 /* Appends the value as Python's repr has it, cut off with "..." after about `limit` bytes: names of
  * keys, arguments in an audit, messages. Tensors as "<tensor [2, 3] float32>". Nesting deeper than a
  * few levels becomes "...". */
@@ -186,8 +194,7 @@ graft_status graft__dict_walk(const graft_dict *d, const char *op, int64_t limit
 
 /* ---- For makers of state dicts ---- */
 
-graft_status graft__dict_append_tensor(graft_dict *d, const char *key, graft_tensor *t);
-graft_status graft__dict_set_nested(graft_dict *d, const char *key, graft_dict *value);
-graft_status graft__dict_set_nested_int(graft_dict *d, int64_t key, graft_dict *value);
+/* As graft_dict_set_tensor, without looking for the key, which must not be there. */
+graft_status graft__dict_append_tensor(graft_dict *d, const char *key, graft_tensor *value);
 
 #endif

@@ -1,6 +1,8 @@
 /* Snapshots of dicts. Three maps keep what belongs together together: a storage is shared into one
  * new storage, so that views of it stay views; a tensor, and a nested dict, that stands under
  * several keys becomes one. */
+#include <string.h>
+
 #include "base/ctx.h"
 #include "base/map.h"
 #include "base/vector.h"
@@ -70,8 +72,10 @@ static graft_tensor *bare_copy(snapshot *s, const graft_tensor *source)
     graft_tensor *copy =
         graft__tensor_over(graft__storage_ref(storage), source->dtype, source->ndim, source->size,
                            source->stride, source->offset);
-    if (copy)
+    if (copy) {
         copy->requires_grad = source->requires_grad;
+        copy->parameter = source->parameter;
+    }
     return remember(&s->tensors, source, copy, unref_tensor);
 }
 
@@ -107,7 +111,7 @@ static graft_dict *dict_copy(snapshot *s, const graft_dict *source)
         graft__fail_memory(s->into, sizeof *s->dict, "dict_clone");
         return NULL;
     }
-    graft_dict *copy = graft__dict_new(s->into);
+    graft_dict *copy = graft__container_new(s->into, source->container);
     if (!copy)
         return NULL;
     s->dict[s->count].source = source;
@@ -115,42 +119,62 @@ static graft_dict *dict_copy(snapshot *s, const graft_dict *source)
     return graft__map_set(&s->dicts, source, copy) ? copy : NULL;
 }
 
-/* The value of e in *out, with references of its own. */
-static bool copy_value(snapshot *s, const graft__entry *e, graft__entry *out)
+/* A copy of v in *out, with references of its own. name is for errors. */
+static bool copy_value(snapshot *s, const graft__value *v, const char *name, graft__value *out)
 {
-    *out = *e;
-    if (e->kind == GRAFT_VALUE_STRING) {
-        out->value.string = graft__strdup(s->into, e->value.string);
-        if (!out->value.string)
-            graft__fail_memory(s->into, sizeof *e, "dict_clone");
-        return out->value.string;
-    }
-    if (e->kind == GRAFT_VALUE_TENSOR) {
-        graft_tensor *copy = tensor_copy(s, e->value.tensor, e->name);
-        out->value.tensor = copy ? graft__tensor_ref(copy) : NULL;
-        return copy;
-    }
-    if (graft__is_nested(e->kind)) {
-        graft_dict *copy = dict_copy(s, e->value.dict);
+    *out = (graft__value){.kind = GRAFT_VALUE_NONE};
+    if (v->kind == GRAFT_VALUE_TENSOR) {
+        graft_tensor *copy = tensor_copy(s, v->tensor, name);
         if (copy)
-            graft__ref(&copy->object);
-        out->value.dict = copy;
+            *out = graft__tensor_value(graft__tensor_ref(copy));
         return copy;
     }
-    return true;
+    if (graft__is_nested(v->kind)) {
+        graft_dict *copy = dict_copy(s, v->dict);
+        if (copy)
+            *out = graft__dict_value((graft_dict *)graft__ref(&copy->object));
+        return copy;
+    }
+    return graft__value_copy(s->into, "dict_clone", v, out);
+}
+
+static bool copy_entry(snapshot *s, const graft_dict *source, size_t i, graft_dict *copy)
+{
+    const graft__entry *e = &source->entry[i];
+    const char *name = graft__entry_name(source, i);
+    graft__value key, value;
+    if (!name || !copy_value(s, &e->key, name, &key))
+        return false;
+    if (!copy_value(s, &e->value, name, &value)) {
+        graft__value_drop(s->into, &key);
+        return false;
+    }
+    return graft__dict_append(copy, "dict_clone", key, value) == GRAFT_OK;
+}
+
+/* Another copy of a dict that hangs on the side, or NULL. */
+static bool copy_side(snapshot *s, const graft_dict *source, graft_dict **copy)
+{
+    if (!source)
+        return true;
+    graft_dict *made = dict_copy(s, source);
+    if (made)
+        *copy = (graft_dict *)graft__ref(&made->object);
+    return made;
 }
 
 static bool fill(snapshot *s, const graft_dict *source, graft_dict *copy)
 {
-    for (size_t i = 0; i < source->count; i++) {
-        const graft__entry *e = &source->entry[i];
-        const graft__key key = e->int_key ? graft__int_key(e->key) : graft__string_key(e->name);
-        graft__entry value;
-        if (!copy_value(s, e, &value) ||
-            graft__dict_put(copy, "dict_clone", &key, e->kind, value, true) != GRAFT_OK)
+    copy->making = source->making;
+    if (source->class_name &&
+        !graft__dict_set_class(copy, "dict_clone", source->class_name, strlen(source->class_name),
+                               source->module_length))
+        return false;
+    for (size_t i = 0; i < source->count; i++)
+        if (!copy_entry(s, source, i, copy))
             return false;
-    }
-    return true;
+    return copy_side(s, source->attributes, &copy->attributes) &&
+           copy_side(s, source->args, &copy->args);
 }
 
 /* Where the two contexts differ, the source's must know too that it failed. */

@@ -18,35 +18,100 @@ graft__key graft__int_key(int64_t number)
     return (graft__key){.is_int = true, .number = number};
 }
 
-static graft__key key_of(const graft__entry *e)
+/* A string or an integer as a value that owns nothing. */
+static graft__value value_of(const graft__key *key)
 {
-    return e->int_key ? graft__int_key(e->key) : graft__string_key(e->name);
-}
-
-static bool is_key(const graft__entry *e, const graft__key *key)
-{
-    if (e->int_key != key->is_int)
-        return false;
     if (key->is_int)
-        return e->key == key->number;
-    return strncmp(e->name, key->text, key->length) == 0 && e->name[key->length] == 0;
+        return graft__int_value(key->number);
+    return (graft__value){
+        .kind = GRAFT_VALUE_STRING,
+        .text = {.data = (char *)(uintptr_t)key->text, .length = key->length},
+    };
 }
 
-static size_t hash(const graft__key *key)
+static bool same_text(const graft__value *a, const graft__value *b)
+{
+    return a->text.length == b->text.length &&
+           memcmp(a->text.data, b->text.data, a->text.length) == 0;
+}
+
+static bool same_scalar(const graft__value *a, const graft__value *b)
+{
+    switch (a->kind) {
+    case GRAFT_VALUE_NONE:
+        return true;
+    case GRAFT_VALUE_BOOL:
+        return a->boolean == b->boolean;
+    case GRAFT_VALUE_INT:
+        return a->integer == b->integer;
+    case GRAFT_VALUE_FLOAT:
+        return a->real == b->real; /* NaN is a new key each time, as in Python */
+    case GRAFT_VALUE_COMPLEX:
+        return a->parts[0] == b->parts[0] && a->parts[1] == b->parts[1];
+    case GRAFT_VALUE_TENSOR:
+        return a->tensor == b->tensor;
+    default:
+        return same_text(a, b);
+    }
+}
+
+/* Tuples of tuples are compared to this depth, which keys of checkpoints never have. */
+enum { TUPLE_DEPTH = 8 };
+
+static bool same_key(const graft__value *a, const graft__value *b, int depth)
+{
+    if (a->kind != b->kind)
+        return false;
+    if (!graft__is_nested(a->kind))
+        return same_scalar(a, b);
+    if (a->dict == b->dict)
+        return true;
+    if (a->kind != GRAFT_VALUE_TUPLE || depth == 0 || a->dict->count != b->dict->count)
+        return false;
+    for (size_t i = 0; i < a->dict->count; i++)
+        if (!same_key(&a->dict->entry[i].value, &b->dict->entry[i].value, depth - 1))
+            return false;
+    return true;
+}
+
+static size_t hash_bytes(const char *bytes, size_t length)
 {
     uint64_t h = UINT64_C(0xcbf29ce484222325);
-    if (key->is_int)
-        h ^= (uint64_t)key->number * UINT64_C(0x9e3779b97f4a7c15);
-    for (size_t i = 0; i < key->length; i++)
-        h = (h ^ (unsigned char)key->text[i]) * UINT64_C(0x100000001b3);
+    for (; length >= 8; bytes += 8, length -= 8) {
+        uint64_t word;
+        memcpy(&word, bytes, 8);
+        h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+        h ^= h >> 32;
+    }
+    for (size_t i = 0; i < length; i++)
+        h = (h ^ (unsigned char)bytes[i]) * UINT64_C(0x100000001b3);
+    return (size_t)(h ^ h >> 32);
+}
+
+/* Tuples by their length and first scalar: enough to tell those of one dict apart mostly. */
+static size_t hash(const graft__value *key)
+{
+    if (graft__is_text(key->kind))
+        return hash_bytes(key->text.data, key->text.length);
+    uint64_t h = (uint64_t)key->kind + 1;
+    if (key->kind == GRAFT_VALUE_INT || key->kind == GRAFT_VALUE_FLOAT)
+        h += key->kind == GRAFT_VALUE_FLOAT && key->real == 0 ? 0 : (uint64_t)key->integer;
+    else if (key->kind == GRAFT_VALUE_BOOL)
+        h += key->boolean;
+    else if (key->kind == GRAFT_VALUE_TUPLE) {
+        h += key->dict->count;
+        if (key->dict->count > 0 && !graft__is_nested(key->dict->entry[0].value.kind))
+            h += hash(&key->dict->entry[0].value);
+    }
+    h *= UINT64_C(0x9e3779b97f4a7c15);
     return (size_t)(h ^ h >> 32);
 }
 
 /* The slot that holds the key, or the free one where it would go. There always is a free one. */
-static size_t find_slot(const graft_dict *d, const graft__key *key)
+static size_t find_slot(const graft_dict *d, const graft__value *key)
 {
     size_t slot = hash(key) & (d->index_capacity - 1);
-    while (d->index[slot] && !is_key(&d->entry[d->index[slot] - 1], key))
+    while (d->index[slot] && !same_key(&d->entry[d->index[slot] - 1].key, key, TUPLE_DEPTH))
         slot = (slot + 1) & (d->index_capacity - 1);
     return slot;
 }
@@ -71,14 +136,30 @@ static void make_index(graft_dict *d)
         graft__index_insert(d, i);
 }
 
+/* Lists, tuples and sets have the keys 0..n-1 and no index. */
+static int64_t find_in_list(const graft_dict *d, const graft__value *key)
+{
+    return key->kind == GRAFT_VALUE_INT && key->integer >= 0 && key->integer < (int64_t)d->count
+               ? key->integer
+               : -1;
+}
+
 int64_t graft__dict_find_key(const graft_dict *d, const graft__key *key)
 {
+    const graft__value value = value_of(key);
+    return graft__dict_find_value(d, &value);
+}
+
+int64_t graft__dict_find_value(const graft_dict *d, const graft__value *key)
+{
+    if (graft__is_list(d))
+        return find_in_list(d, key);
     if (!d->index && d->count > LINEAR_MAX)
         make_index((graft_dict *)(uintptr_t)d); /* which is no change that a caller could see */
     if (d->index)
         return (int64_t)d->index[find_slot(d, key)] - 1;
     for (size_t i = 0; i < d->count; i++)
-        if (is_key(&d->entry[i], key))
+        if (same_key(&d->entry[i].key, key, TUPLE_DEPTH))
             return (int64_t)i;
     return -1;
 }
@@ -87,8 +168,7 @@ void graft__index_insert(graft_dict *d, size_t i)
 {
     if (!d->index)
         return;
-    const graft__key key = key_of(&d->entry[i]);
-    d->index[find_slot(d, &key)] = (uint32_t)i + 1;
+    d->index[find_slot(d, &d->entry[i].key)] = (uint32_t)i + 1;
 }
 
 void graft__index_append(graft_dict *d, size_t i)
@@ -103,14 +183,12 @@ void graft__index_remove(graft_dict *d, size_t i)
 {
     if (!d->index)
         return;
-    const graft__key key = key_of(&d->entry[i]);
     const size_t mask = d->index_capacity - 1;
-    size_t gap = find_slot(d, &key);
+    size_t gap = find_slot(d, &d->entry[i].key);
     /* What was pushed behind its home by the one that goes moves back, so that no search stops
      * short. */
     for (size_t slot = (gap + 1) & mask; d->index[slot]; slot = (slot + 1) & mask) {
-        const graft__key other = key_of(&d->entry[d->index[slot] - 1]);
-        const size_t home = hash(&other) & mask;
+        const size_t home = hash(&d->entry[d->index[slot] - 1].key) & mask;
         if (((slot - home) & mask) >= ((slot - gap) & mask)) {
             d->index[gap] = d->index[slot];
             gap = slot;

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tensor/dtype.h"
 #include "tensor/tensor.h"
 
 graft_shape graft_shape0(void)
@@ -39,10 +40,19 @@ graft_shape graft_shape_of(int ndim, const int64_t *sizes)
     return shape;
 }
 
+size_t graft__tensor_bytes(const graft_tensor *t)
+{
+    const size_t width = graft__width(t->dtype);
+    uint64_t bytes = (uint64_t)t->numel * width;
+    if (width == 0)
+        graft__dtype_bytes(t->dtype, t->numel, &bytes);
+    return (size_t)bytes;
+}
+
 bool graft__covers_storage(const graft_tensor *t)
 {
     return t->contiguous && t->offset == 0 &&
-           (size_t)t->numel * graft__width(t->dtype) == t->storage->buffer->size;
+           graft__tensor_bytes(t) == t->storage->buffer->size;
 }
 
 bool graft__same_shape(const graft_tensor *a, const graft_tensor *b)

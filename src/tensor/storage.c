@@ -22,6 +22,7 @@ static graft__buffer *buffer_new(graft_ctx *g, size_t bytes)
         .block_size = block,
     };
     atomic_init(&b->refs, 1);
+    atomic_init(&b->supply, NULL);
     return b;
 }
 
@@ -34,7 +35,10 @@ void graft__buffer_unref(graft_ctx *g, graft__buffer *b)
 {
     if (!b || atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1)
         return;
-    if (b->release)
+    graft__supply *waiting = atomic_load_explicit(&b->supply, memory_order_acquire);
+    if (waiting)
+        waiting->release(waiting, NULL);
+    else if (b->release)
         b->release(b->release_user, b->data == (char *)b + HEADER ? NULL : b->data);
     graft_allocator allocator = b->allocator;
     size_t size = b->block_size;
@@ -81,6 +85,53 @@ graft__storage *graft__storage_borrow(graft_ctx *g, void *data, size_t bytes,
     b->release = release;
     b->release_user = user;
     return s;
+}
+
+graft__storage *graft__storage_supplied(graft_ctx *g, void *data, size_t bytes,
+                                        void (*release)(void *user, void *data), void *user)
+{
+    graft__storage *s = graft__storage_borrow(g, data, bytes, release, user);
+    if (s)
+        s->buffer->supplied = true;
+    return s;
+}
+
+graft__storage *graft__storage_promise(graft_ctx *g, size_t bytes, graft__supply *supply)
+{
+    graft__storage *s = graft__storage_supplied(g, NULL, bytes, NULL, NULL);
+    if (s)
+        atomic_store_explicit(&s->buffer->supply, supply, memory_order_release);
+    return s;
+}
+
+static void release_supply(void *user, void *data)
+{
+    graft__supply *supply = user;
+    supply->release(supply, data);
+}
+
+/* Contexts of several threads may share the buffer: the first fetches, the others wait. The supply
+ * lives as long as the buffer, which each of them holds. */
+bool graft__storage_fetch(graft__storage *s, graft_ctx *g)
+{
+    graft__buffer *b = s->buffer;
+    graft__supply *supply = atomic_load_explicit(&b->supply, memory_order_acquire);
+    if (!supply)
+        return true;
+    pthread_mutex_lock(&supply->lock);
+    bool ready = !atomic_load_explicit(&b->supply, memory_order_acquire);
+    if (!ready) {
+        void *data = supply->fetch(supply, g);
+        if (data) {
+            b->data = data;
+            b->release = release_supply;
+            b->release_user = supply;
+            atomic_store_explicit(&b->supply, NULL, memory_order_release);
+            ready = true;
+        }
+    }
+    pthread_mutex_unlock(&supply->lock);
+    return ready;
 }
 
 graft__storage *graft__storage_share(const graft__storage *s, graft_ctx *g)
@@ -140,7 +191,7 @@ bool graft__storage_renew(graft__storage *s, graft__buffer **old)
 
 bool graft__storage_is_borrowed(const graft__storage *s)
 {
-    return s->buffer->data != (char *)s->buffer + HEADER;
+    return s->buffer->data != (char *)s->buffer + HEADER && !s->buffer->supplied;
 }
 
 bool graft__storage_is_on_loan(const graft__storage *s)

@@ -3,6 +3,7 @@
 #ifndef GRAFT__TENSOR_STORAGE_H
 #define GRAFT__TENSOR_STORAGE_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/ctx.h"
@@ -26,6 +27,7 @@ typedef struct graft__buffer {
  * in g: then it may be called again. It is called by one thread at a time; release (with the data
  * that fetch gave, or NULL) is called once, when the buffer goes, on any thread. */
 typedef struct graft__supply {
+    pthread_mutex_t lock; /* the maker's to initialise and, in release, to destroy */
     void *(*fetch)(struct graft__supply *s, graft_ctx *g);
     void (*release)(void *supply, void *data);
 } graft__supply;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "kernel/copy.h"
+#include "tensor/dtype.h"
 #include "tensor/history.h"
 
 static void tensor_destroy(graft__object *o)
@@ -37,7 +38,7 @@ graft_tensor *graft__tensor_over(graft__storage *s, graft_dtype dtype, int ndim,
     t->offset = offset;
     t->dtype = dtype;
     t->ndim = (int8_t)ndim;
-    t->requires_grad = t->grad_is_set = t->is_gradient = false;
+    t->requires_grad = t->grad_is_set = t->is_gradient = t->parameter = false;
     t->registrations = 0;
     t->history = NULL;
     t->grad = NULL;
@@ -59,16 +60,11 @@ graft_tensor *graft__tensor_over(graft__storage *s, graft_dtype dtype, int ndim,
     return t;
 }
 
-int64_t graft__check_new(graft_ctx *g, const char *op, int ndim, const int64_t *size,
-                         graft_dtype dtype)
+static int64_t check_shape(graft_ctx *g, const char *op, int ndim, const int64_t *size)
 {
     if (ndim < 0 || ndim > GRAFT_MAX_DIMS) {
         graft__fail(g, GRAFT_ERR_SHAPE, "%s: %d dimensions: expected 0 to %d", op, ndim,
                     GRAFT_MAX_DIMS);
-        return -1;
-    }
-    if (graft_dtype_size(dtype) == 0) {
-        graft__fail(g, GRAFT_ERR_DTYPE, "%s: %d is no dtype", op, (int)dtype);
         return -1;
     }
     int64_t numel = graft__shape_numel(ndim, size);
@@ -82,6 +78,34 @@ int64_t graft__check_new(graft_ctx *g, const char *op, int ndim, const int64_t *
     return numel;
 }
 
+int64_t graft__check_new(graft_ctx *g, const char *op, int ndim, const int64_t *size,
+                         graft_dtype dtype)
+{
+    return graft__check_computes(g, op, dtype) ? check_shape(g, op, ndim, size) : -1;
+}
+
+int64_t graft__check_carried(graft_ctx *g, const char *op, int ndim, const int64_t *size,
+                             graft_dtype dtype, size_t *bytes)
+{
+    int64_t elements = 1;
+    size_t block = 0;
+    if (!graft_dtype_block(dtype, &elements, &block)) {
+        graft__fail(g, GRAFT_ERR_DTYPE, "%s: %d is no dtype", op, (int)dtype);
+        return -1;
+    }
+    const int64_t numel = check_shape(g, op, ndim, size);
+    uint64_t needed = 0;
+    if (numel < 0 || (graft__dtype_bytes(dtype, numel, &needed) && needed <= PTRDIFF_MAX)) {
+        *bytes = (size_t)needed;
+        return numel;
+    }
+    graft__fail(g, GRAFT_ERR_SHAPE,
+                "%s: %lld elements of %s: expected a multiple of %lld whose bytes fit the address "
+                "space",
+                op, (long long)numel, graft_dtype_name(dtype), (long long)elements);
+    return -1;
+}
+
 graft_tensor *graft__tensor_new(graft_ctx *g, const char *op, int ndim, const int64_t *size,
                                 graft_dtype dtype)
 {
@@ -92,6 +116,15 @@ graft_tensor *graft__tensor_new(graft_ctx *g, const char *op, int ndim, const in
     return graft__tensor_over(graft__storage_new(g, bytes), dtype, ndim, size, NULL, 0);
 }
 
+graft_tensor *graft__tensor_carried(graft_ctx *g, const char *op, int ndim, const int64_t *size,
+                                    graft_dtype dtype)
+{
+    size_t bytes = 0;
+    if (!g || graft__check_carried(g, op, ndim, size, dtype, &bytes) < 0)
+        return NULL;
+    return graft__tensor_over(graft__storage_new(g, bytes), dtype, ndim, size, NULL, 0);
+}
+
 graft_tensor *graft__tensor_like(const graft_tensor *t, graft_dtype dtype)
 {
     size_t bytes = (size_t)t->numel * graft__width(dtype);
@@ -99,9 +132,21 @@ graft_tensor *graft__tensor_like(const graft_tensor *t, graft_dtype dtype)
                               NULL, 0);
 }
 
+static bool is_same_view(const graft_tensor *t, int ndim, const int64_t *size, int64_t offset)
+{
+    return ndim == t->ndim && offset == t->offset &&
+           memcmp(size, t->size, (size_t)ndim * sizeof *size) == 0;
+}
+
 graft_tensor *graft__tensor_alias(const graft_tensor *t, int ndim, const int64_t *size,
                                   const int64_t *stride, int64_t offset)
 {
+    if (graft__width(t->dtype) == 0 && !is_same_view(t, ndim, size, offset)) {
+        graft__fail(t->object.ctx, GRAFT_ERR_DTYPE,
+                    "view: %s comes in blocks of several elements, which can't be viewed",
+                    graft_dtype_name(t->dtype));
+        return NULL;
+    }
     return graft__tensor_over(graft__storage_ref(t->storage), t->dtype, ndim, size, stride, offset);
 }
 
@@ -191,7 +236,7 @@ graft_tensor *graft__tensor_snapshot(const graft_tensor *t, graft_ctx *into)
     if (graft__covers_storage(t))
         return graft__tensor_over(graft__storage_share(t->storage, into), t->dtype, t->ndim,
                                   t->size, NULL, 0);
-    graft_tensor *copy = graft__tensor_new(into, "clone", t->ndim, t->size, t->dtype);
+    graft_tensor *copy = graft__tensor_carried(into, "clone", t->ndim, t->size, t->dtype);
     if (!copy)
         return NULL;
     graft__array dst = graft__fresh(copy), src = graft__read(t);

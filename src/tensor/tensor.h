@@ -40,10 +40,17 @@ graft_tensor *graft__tensor_new(graft_ctx *g, const char *op, int ndim, const in
 int64_t graft__check_new(graft_ctx *g, const char *op, int ndim, const int64_t *size,
                          graft_dtype dtype);
 
+/* The same two for a dtype that is only carried, too. */
+int64_t graft__check_carried(graft_ctx *g, const char *op, int ndim, const int64_t *size,
+                             graft_dtype dtype, size_t *bytes);
+graft_tensor *graft__tensor_carried(graft_ctx *g, const char *op, int ndim, const int64_t *size,
+                                    graft_dtype dtype);
+
 /* A contiguous tensor with t's shape and the dtype, not initialised. */
 graft_tensor *graft__tensor_like(const graft_tensor *t, graft_dtype dtype);
 
-/* A tensor over the storage of t; offset counts from the start of the storage; no history. */
+/* A tensor over the storage of t; offset counts from the start of the storage; no history. A dtype
+ * in blocks can't be viewed (GRAFT_ERR_DTYPE). */
 graft_tensor *graft__tensor_alias(const graft_tensor *t, int ndim, const int64_t *size,
                                   const int64_t *stride, int64_t offset);
 
@@ -129,6 +136,9 @@ bool graft__overwrite(graft_tensor *t, graft__array *out);
 graft__array graft__fresh(graft_tensor *t);
 
 /* ---- Shapes ---- */
+
+/* The bytes of its elements. */
+size_t graft__tensor_bytes(const graft_tensor *t);
 
 /* Whether t is contiguous and all of its storage. */
 bool graft__covers_storage(const graft_tensor *t);

@@ -1,0 +1,206 @@
+/* Bytes of a file that become the bytes of a storage: as they lie there, or when they are first
+ * used, after what has to be done to them. */
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/ctx.h"
+#include "file/crc.h"
+#include "file/inflate.h"
+#include "file/reading.h"
+
+/* What is known of a piece after the reading is over. */
+typedef struct supply {
+    graft__supply base;
+    graft__source *source;
+    graft__piece piece; /* its member points to words below */
+    graft_allocator allocator;
+    size_t self_size;  /* of this block */
+    size_t block_size; /* of the bytes where they had to be made; 0: they lie in the source */
+    const char *path;
+    char words[]; /* path, 0, member, 0 */
+} supply;
+
+/* ---- Faults ---- */
+
+static void fault(const supply *s, graft_ctx *g, graft_fault what, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+static void fault(const supply *s, graft_ctx *g, graft_fault what, const char *format, ...)
+{
+    const graft__where where = {"load", s->path, s->piece.member, -1};
+    va_list args;
+    va_start(args, format);
+    graft__fault_at(g, &where, what, format, args);
+    va_end(args);
+}
+
+/* ---- Making the bytes ---- */
+
+static bool is_aligned(const void *p, uint32_t align)
+{
+    return align < 2 || (uintptr_t)p % align == 0;
+}
+
+/* Whether the bytes can be used where they lie. */
+static bool fits_in_place(const graft__source *source, const graft__piece *p)
+{
+    return !p->deflated && p->swap == 0 && source->writable &&
+           is_aligned(source->bytes + p->offset, p->align);
+}
+
+static void swap_bytes(unsigned char *bytes, size_t size, uint32_t width)
+{
+    for (size_t i = 0; i + width <= size; i += width) {
+        for (uint32_t a = 0, b = width - 1; a < b; a++, b--) {
+            const unsigned char t = bytes[i + a];
+            bytes[i + a] = bytes[i + b];
+            bytes[i + b] = t;
+        }
+    }
+}
+
+static bool unpack(const supply *s, graft_ctx *g, void *out)
+{
+    const graft__piece *p = &s->piece;
+    const unsigned char *in = s->source->bytes + p->offset;
+    if (!p->deflated) {
+        memcpy(out, in, (size_t)p->size);
+        return true;
+    }
+    switch (graft__inflate(in, (size_t)p->stored, out, (size_t)p->size)) {
+    case GRAFT__INFLATED:
+        return true;
+    case GRAFT__INFLATE_MEMORY:
+        graft__fail_memory(g, (size_t)p->size, "load");
+        return false;
+    case GRAFT__INFLATE_ABSENT:
+        fault(s, g, GRAFT_FAULT_UNSUPPORTED,
+              "it is deflated, and this build of graft has no libdeflate");
+        return false;
+    default:
+        fault(s, g, GRAFT_FAULT_ZIP_INFLATE, "the deflated data is damaged");
+        return false;
+    }
+}
+
+static bool has_right_crc(const supply *s, graft_ctx *g, const void *bytes)
+{
+    const graft__piece *p = &s->piece;
+    if (!p->has_crc)
+        return true;
+    const uint32_t crc = graft__crc32(0, bytes, (size_t)p->size);
+    if (crc == p->crc)
+        return true;
+    fault(s, g, GRAFT_FAULT_CHECKSUM,
+          "the CRC-32 of its %llu bytes is %08x, the file says %08x: they are damaged",
+          (unsigned long long)p->size, crc, p->crc);
+    return false;
+}
+
+/* Bytes of our own: inflated, swapped or moved to an aligned address. */
+static void *make_bytes(supply *s, graft_ctx *g)
+{
+    const size_t size = graft__arena_block_size(s->piece.size > 0 ? (size_t)s->piece.size : 1);
+    void *out = size ? s->allocator.alloc(s->allocator.user, size, GRAFT__ALIGN) : NULL;
+    if (!out) {
+        graft__fail_memory(g, (size_t)s->piece.size, "load");
+        return NULL;
+    }
+    if (!unpack(s, g, out) || !has_right_crc(s, g, out)) {
+        s->allocator.free(s->allocator.user, out, size);
+        return NULL;
+    }
+    if (s->piece.swap > 1)
+        swap_bytes(out, (size_t)s->piece.size, s->piece.swap);
+    s->block_size = size;
+    return out;
+}
+
+static void *fetch(graft__supply *base, graft_ctx *g)
+{
+    supply *s = (supply *)base;
+    void *in_place = (void *)(uintptr_t)(s->source->bytes + s->piece.offset);
+    if (!fits_in_place(s->source, &s->piece))
+        return make_bytes(s, g);
+    return has_right_crc(s, g, in_place) ? in_place : NULL;
+}
+
+static void release(void *base, void *data)
+{
+    supply *s = base;
+    const graft_allocator allocator = s->allocator;
+    if (s->block_size > 0 && data)
+        allocator.free(allocator.user, data, s->block_size);
+    graft__source_unref(s->source);
+    pthread_mutex_destroy(&s->base.lock);
+    allocator.free(allocator.user, s, s->self_size);
+}
+
+/* ---- Promises ---- */
+
+static supply *supply_new(graft__reading *r, const graft__piece *p)
+{
+    const size_t path = strlen(r->path) + 1, member = p->member ? strlen(p->member) + 1 : 0;
+    const graft_allocator allocator = r->g->arena.allocator;
+    const size_t size = graft__arena_block_size(sizeof(supply) + path + member);
+    supply *s = size ? allocator.alloc(allocator.user, size, GRAFT__ALIGN) : NULL;
+    if (!s) {
+        graft__fail_memory(r->g, sizeof *s + path + member, "load");
+        return NULL;
+    }
+    *s = (supply){
+        .base = {.fetch = fetch, .release = release},
+        .source = graft__source_ref(r->source),
+        .piece = *p,
+        .allocator = allocator,
+        .self_size = size,
+        .path = s->words,
+    };
+    memcpy(s->words, r->path, path);
+    if (member > 0) {
+        memcpy(s->words + path, p->member, member);
+        s->piece.member = s->words + path;
+    }
+    pthread_mutex_init(&s->base.lock, NULL);
+    return s;
+}
+
+static void release_source(void *source, void *data)
+{
+    (void)data;
+    graft__source_unref(source);
+}
+
+static graft__storage *in_place(graft__reading *r, const graft__piece *p)
+{
+    void *bytes = (void *)(uintptr_t)(r->source->bytes + p->offset);
+    graft__storage *s =
+        graft__storage_supplied(r->g, bytes, (size_t)p->size, release_source, r->source);
+    if (s)
+        graft__source_ref(r->source);
+    return s;
+}
+
+graft__storage *graft__piece_storage(graft__reading *r, const graft__piece *p)
+{
+    graft__piece piece = *p;
+    const bool verify = p->has_crc && r->options.verify != GRAFT_VERIFY_NEVER;
+    piece.has_crc = verify;
+    if (!verify && fits_in_place(r->source, &piece))
+        return in_place(r, &piece);
+    supply *waiting = supply_new(r, &piece);
+    graft__storage *s =
+        waiting ? graft__storage_promise(r->g, (size_t)p->size, &waiting->base) : NULL;
+    if (!s) {
+        if (waiting)
+            release(waiting, NULL);
+        return NULL;
+    }
+    const bool now = r->options.verify == GRAFT_VERIFY_OPEN;
+    if (now && !(graft__storage_ready(s, r->g) && graft__advance(r, p->size))) {
+        graft__storage_unref(s);
+        return NULL;
+    }
+    return s;
+}
