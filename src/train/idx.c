@@ -9,8 +9,8 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "file/gzip.h"
 #include "tensor/tensor.h"
-#include "train/gzip.h"
 
 typedef struct element_type {
     unsigned char code;

@@ -1,14 +1,14 @@
-#include "train/gzip.h"
+#include "file/gzip.h"
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "file/inflate.h"
 #ifdef GRAFT_DEFLATE
 #include <libdeflate.h>
 #endif
 
 enum {
-    MIN_SIZE = 18,    /* header of 10 bytes, trailer of 8 */
-    MAX_RATIO = 1032, /* deflate's best: 258 bytes from a quarter of a byte */
+    MIN_SIZE = 18 /* header of 10 bytes, trailer of 8 */
 };
 
 bool graft__is_gzip(const unsigned char *bytes, size_t size)
@@ -44,7 +44,7 @@ graft_status graft__gunzip(graft_ctx *g, const char *op, const char *path,
                            path, size);
     const unsigned char *p = bytes + size - 4; /* the trailer: the size modulo 2^32 */
     size_t claimed = (size_t)p[0] | (size_t)p[1] << 8 | (size_t)p[2] << 16 | (size_t)p[3] << 24;
-    if (claimed / MAX_RATIO > size)
+    if (!graft__may_inflate(size, claimed))
         return graft__fail(
             g, GRAFT_ERR_FORMAT,
             "%s: %s: damaged gzip data: %zu bytes can't inflate to the %zu it claims", op, path,

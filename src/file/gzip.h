@@ -1,6 +1,6 @@
 /* Gzipped bytes in memory. */
-#ifndef GRAFT__TRAIN_GZIP_H
-#define GRAFT__TRAIN_GZIP_H
+#ifndef GRAFT__FILE_GZIP_H
+#define GRAFT__FILE_GZIP_H
 
 #include "graft/base.h"
 

@@ -1,0 +1,170 @@
+#include "file/source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/ctx.h"
+
+/* What an empty source's bytes point to. */
+static const unsigned char nothing[1];
+
+/* Blocks come from the allocator itself: a source may outlive its context and go on any thread, so
+ * that no context's figures can count it. */
+static void *take(graft_ctx *g, size_t size)
+{
+    const graft_allocator *a = &g->arena.allocator;
+    g->arena.stats.system_calls++;
+    void *block = a->alloc(a->user, size, GRAFT__ALIGN);
+    if (block || g->arena.stats.cached == 0)
+        return block;
+    graft__arena_empty(&g->arena);
+    g->arena.stats.system_calls++;
+    return a->alloc(a->user, size, GRAFT__ALIGN);
+}
+
+static graft__source *source_new(graft_ctx *g, const char *op)
+{
+    graft__source *s = take(g, sizeof *s);
+    if (!s) {
+        graft__fail_memory(g, sizeof *s, op);
+        return NULL;
+    }
+    *s = (graft__source){
+        .bytes = nothing,
+        .writable = true,
+        .allocator = g->arena.allocator,
+        .block_size = sizeof *s,
+    };
+    atomic_init(&s->refs, 1);
+    return s;
+}
+
+graft__source *graft__source_ref(graft__source *s)
+{
+    atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    return s;
+}
+
+void graft__source_unref(graft__source *s)
+{
+    if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    graft_allocator a = s->allocator;
+    if (s->mapped)
+        munmap((void *)s->bytes, (size_t)s->size);
+    else if (s->bytes_size > 0)
+        a.free(a.user, (void *)s->bytes, s->bytes_size);
+    a.free(a.user, s, s->block_size);
+}
+
+/* A block for size bytes, which s owns. NULL with the error set. */
+static unsigned char *give_block(graft_ctx *g, const char *op, graft__source *s, size_t size)
+{
+    unsigned char *block = size <= PTRDIFF_MAX ? take(g, size) : NULL;
+    if (!block) {
+        graft__fail_memory(g, size, op);
+        return NULL;
+    }
+    s->bytes = block;
+    s->bytes_size = size;
+    s->size = size;
+    return block;
+}
+
+static graft_status fail_errno(graft_ctx *g, const char *op, const char *path)
+{
+    return graft__fail(g, GRAFT_ERR_IO, "%s: %s: %s", op, path, strerror(errno));
+}
+
+/* A private mapping that may be written to without the file, or anybody else, noticing. Memory for
+ * such pages is not reserved: hardly any will be written. false if the file system has no maps. */
+static bool map_file(graft__source *s, int fd, size_t size)
+{
+    int flags = MAP_PRIVATE;
+#ifdef MAP_NORESERVE
+    flags |= MAP_NORESERVE;
+#endif
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, fd, 0);
+    if (p == MAP_FAILED)
+        return false;
+    s->bytes = p;
+    s->size = size;
+    s->mapped = true;
+    return true;
+}
+
+static graft_status read_file(graft_ctx *g, const char *op, const char *path, int fd,
+                              graft__source *s, size_t size)
+{
+    unsigned char *block = give_block(g, op, s, size);
+    if (!block)
+        return GRAFT_ERR_MEMORY;
+    size_t at = 0;
+    while (at < size) {
+        ssize_t n = read(fd, block + at, size - at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return fail_errno(g, op, path);
+        if (n == 0)
+            return graft__fail(g, GRAFT_ERR_IO, "%s: %s: ended after %zu of %zu bytes", op, path,
+                               at, size);
+        at += (size_t)n;
+    }
+    return GRAFT_OK;
+}
+
+static graft_status fill(graft_ctx *g, const char *op, const char *path, int fd, bool map,
+                         graft__source *s)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return fail_errno(g, op, path);
+    if (!S_ISREG(st.st_mode))
+        return graft__fail(g, GRAFT_ERR_IO, "%s: %s: expected a regular file", op, path);
+    if ((uintmax_t)st.st_size > PTRDIFF_MAX)
+        return graft__fail_memory(g, SIZE_MAX, op);
+    size_t size = (size_t)st.st_size;
+    if (size == 0 || (map && map_file(s, fd, size)))
+        return GRAFT_OK;
+    return read_file(g, op, path, fd, s, size);
+}
+
+graft__source *graft__source_open(graft_ctx *g, const char *op, const char *path, bool map)
+{
+    if (!path) {
+        graft__fail(g, GRAFT_ERR_ARGUMENT, "%s: expected a path, got NULL", op);
+        return NULL;
+    }
+    /* Nonblocking: opening a pipe would wait for its other end. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        fail_errno(g, op, path);
+        return NULL;
+    }
+    graft__source *s = source_new(g, op);
+    if (s && fill(g, op, path, fd, map, s) != GRAFT_OK) {
+        graft__source_unref(s);
+        s = NULL;
+    }
+    close(fd);
+    return s;
+}
+
+graft__source *graft__source_copy(graft_ctx *g, const char *op, const void *bytes, size_t size)
+{
+    graft__source *s = source_new(g, op);
+    if (!s || size == 0)
+        return s;
+    unsigned char *block = give_block(g, op, s, size);
+    if (!block) {
+        graft__source_unref(s);
+        return NULL;
+    }
+    memcpy(block, bytes, size);
+    return s;
+}
