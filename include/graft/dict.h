@@ -15,21 +15,22 @@ typedef enum graft_value_kind {
     GRAFT_VALUE_FLOAT,
     GRAFT_VALUE_STRING,
     GRAFT_VALUE_TENSOR,
-    GRAFT_VALUE_DICT,  /* this and the next four are containers, which all are graft_dicts */
-    GRAFT_VALUE_LIST,  /* keys 0..n-1 */
-    GRAFT_VALUE_TUPLE, /* keys 0..n-1 */
-    GRAFT_VALUE_SET,   /* keys 0..n-1 */
-    GRAFT_VALUE_RECORD, /* an object of a class that graft does not have: graft_dict_class, _args and
-                           _attributes; its entries are what was put into it as into a dict or list */
+    GRAFT_VALUE_DICT,   /* this and the next four are containers, which all are graft_dicts */
+    GRAFT_VALUE_LIST,   /* keys 0..n-1 */
+    GRAFT_VALUE_TUPLE,  /* keys 0..n-1 */
+    GRAFT_VALUE_SET,    /* keys 0..n-1 */
+    GRAFT_VALUE_RECORD, /* an object of a class that graft does not have: graft_dict_class, _args
+                           and _attributes; its entries are what was put into it as into a dict or
+                           list */
     GRAFT_VALUE_BYTES,
     GRAFT_VALUE_BIG_INT, /* an integer that an int64_t does not hold, in decimal */
     GRAFT_VALUE_COMPLEX
 } graft_value_kind;
 
 /* An ordered map from keys to values; also a list, tuple, set or record. Keys are strings or
- * integers; dicts that were read from a file may have others, as Python allows. It holds its tensors and nested dicts
- * alive. Dicts that operations return (graft_parameters, graft_state_dict, ...) belong to the
- * current scope, as tensors do. */
+ * integers; dicts that were read from a file may have others, as Python allows. It holds its
+ * tensors and nested dicts alive. Dicts that operations return (graft_parameters, graft_state_dict,
+ * ...) belong to the current scope, as tensors do. */
 typedef struct graft_dict graft_dict;
 
 /* An empty dict, freed by graft_dict_free. */
@@ -117,12 +118,12 @@ GRAFT_API bool graft_dict_tensor_info(const graft_dict *d, int64_t i, graft_tens
 GRAFT_API graft_tensor *graft_dict_tensor(const graft_dict *d, const char *path);
 GRAFT_API graft_dict *graft_dict_dict(const graft_dict *d, const char *path);
 
-/* The container that holds the value at a dotted path, and which of its entries it is: for values of
- * any kind. NULL if there is none. Borrowed. */
+/* The container that holds the value at a dotted path, and which of its entries it is: for values
+ * of any kind. NULL if there is none. Borrowed. */
 GRAFT_API graft_dict *graft_dict_find_path(const graft_dict *d, const char *path, int64_t *i);
 
-/* All tensors below d by their dotted paths in one flat dict, in order: a snapshot of the names, not
- * of the tensors. Belongs to the current scope. GRAFT_ERR_NAME if two paths are the same text,
+/* All tensors below d by their dotted paths in one flat dict, in order: a snapshot of the names,
+ * not of the tensors. Belongs to the current scope. GRAFT_ERR_NAME if two paths are the same text,
  * GRAFT_ERR_ARGUMENT if there are more than 10,000,000. */
 GRAFT_API graft_dict *graft_dict_flatten(const graft_dict *d);
 
@@ -145,8 +146,7 @@ GRAFT_API graft_status graft_dict_set_int_key_none(graft_dict *d, int64_t key);
 GRAFT_API graft_status graft_dict_set_int_key_bool(graft_dict *d, int64_t key, bool value);
 GRAFT_API graft_status graft_dict_set_int_key_int(graft_dict *d, int64_t key, int64_t value);
 GRAFT_API graft_status graft_dict_set_int_key_float(graft_dict *d, int64_t key, double value);
-GRAFT_API graft_status graft_dict_set_int_key_string(graft_dict *d, int64_t key,
-                                                     const char *value);
+GRAFT_API graft_status graft_dict_set_int_key_string(graft_dict *d, int64_t key, const char *value);
 GRAFT_API graft_status graft_dict_set_int_key_dict(graft_dict *d, int64_t key, graft_dict *value);
 GRAFT_API graft_status graft_dict_set_int_key_tensor(graft_dict *d, int64_t key,
                                                      graft_tensor *value);

@@ -31,51 +31,53 @@ GRAFT_API const char *graft_format_name(graft_format format);
 typedef enum graft_fault {
     GRAFT_FAULT_NONE = 0,
     /* any format */
-    GRAFT_FAULT_UNKNOWN_FORMAT,   /* the first bytes are of no format that graft reads */
-    GRAFT_FAULT_TRUNCATED,        /* the file ends inside of something */
-    GRAFT_FAULT_OUT_OF_BOUNDS,    /* a size or place leads outside of the file or of its storage */
-    GRAFT_FAULT_OVERFLOW,         /* a size that does not fit 64 bits */
-    GRAFT_FAULT_LIMIT,            /* more than graft_read_options allows */
-    GRAFT_FAULT_UNSUPPORTED,      /* legal, but of a kind or version that graft does not read */
-    GRAFT_FAULT_DTYPE,            /* an element type that the format does not have */
-    GRAFT_FAULT_SHAPE,            /* negative sizes, more than 8 dimensions, or the wrong size */
-    GRAFT_FAULT_DUPLICATE,        /* one name twice */
-    GRAFT_FAULT_NAME,             /* a name that leaves its folder, is empty or is not UTF-8 */
-    GRAFT_FAULT_CHECKSUM,         /* the bytes are not those that were written */
-    GRAFT_FAULT_TRAILING,         /* bytes behind the end */
+    GRAFT_FAULT_UNKNOWN_FORMAT, /* the first bytes are of no format that graft reads */
+    GRAFT_FAULT_TRUNCATED,      /* the file ends inside of something */
+    GRAFT_FAULT_OUT_OF_BOUNDS,  /* a size or place leads outside of the file or of its storage */
+    GRAFT_FAULT_OVERFLOW,       /* a size that does not fit 64 bits */
+    GRAFT_FAULT_LIMIT,          /* more than graft_read_options allows */
+    GRAFT_FAULT_UNSUPPORTED,    /* legal, but of a kind or version that graft does not read */
+    GRAFT_FAULT_DTYPE,          /* an element type that the format does not have */
+    GRAFT_FAULT_SHAPE,          /* negative sizes, more than 8 dimensions, or the wrong size */
+    GRAFT_FAULT_DUPLICATE,      /* one name twice */
+    GRAFT_FAULT_NAME,           /* a name that leaves its folder, is empty or is not UTF-8 */
+    GRAFT_FAULT_CHECKSUM,       /* the bytes are not those that were written */
+    GRAFT_FAULT_TRAILING,       /* bytes behind the end */
     /* safetensors, by the names of the reference implementation */
     GRAFT_FAULT_HEADER_TOO_SMALL,               /* HeaderTooSmall */
     GRAFT_FAULT_HEADER_TOO_LARGE,               /* HeaderTooLarge */
     GRAFT_FAULT_INVALID_HEADER_LENGTH,          /* InvalidHeaderLength */
     GRAFT_FAULT_INVALID_HEADER,                 /* InvalidHeader: not UTF-8 */
-    GRAFT_FAULT_INVALID_HEADER_DESERIALIZATION, /* InvalidHeaderDeserialization: not the JSON wanted */
-    GRAFT_FAULT_TENSOR_INVALID_INFO,            /* TensorInvalidInfo: shape x dtype is not the range */
-    GRAFT_FAULT_INVALID_OFFSET,                 /* InvalidOffset: a hole, an overlap */
-    GRAFT_FAULT_VALIDATION_OVERFLOW,            /* ValidationOverflow */
-    GRAFT_FAULT_MISALIGNED_SLICE,               /* MisalignedSlice: bits that are no whole bytes */
-    GRAFT_FAULT_METADATA_INCOMPLETE_BUFFER,     /* MetadataIncompleteBuffer: not all or too many bytes */
+    GRAFT_FAULT_INVALID_HEADER_DESERIALIZATION, /* InvalidHeaderDeserialization: not the JSON wanted
+                                                 */
+    GRAFT_FAULT_TENSOR_INVALID_INFO,        /* TensorInvalidInfo: shape x dtype is not the range */
+    GRAFT_FAULT_INVALID_OFFSET,             /* InvalidOffset: a hole, an overlap */
+    GRAFT_FAULT_VALIDATION_OVERFLOW,        /* ValidationOverflow */
+    GRAFT_FAULT_MISALIGNED_SLICE,           /* MisalignedSlice: bits that are no whole bytes */
+    GRAFT_FAULT_METADATA_INCOMPLETE_BUFFER, /* MetadataIncompleteBuffer: not all or too many bytes
+                                             */
     /* sets of shards */
     GRAFT_FAULT_SHARD_MISSING,  /* the index names a file that is not there */
     GRAFT_FAULT_SHARD_LACKS,    /* a shard lacks a tensor that the index says it has */
     GRAFT_FAULT_SHARD_UNLISTED, /* a shard has a tensor that the index lacks or puts elsewhere */
     GRAFT_FAULT_INDEX,          /* the index is not the JSON wanted */
     /* ZIP */
-    GRAFT_FAULT_ZIP_END,        /* no end of central directory */
-    GRAFT_FAULT_ZIP_DIRECTORY,  /* a central directory that contradicts itself */
-    GRAFT_FAULT_ZIP_LOCAL,      /* a local header that contradicts the directory */
-    GRAFT_FAULT_ZIP_METHOD,     /* neither stored nor deflated, or encrypted */
-    GRAFT_FAULT_ZIP_OVERLAP,    /* two members share bytes */
-    GRAFT_FAULT_ZIP_INFLATE,    /* deflated data that is none, or of another size */
+    GRAFT_FAULT_ZIP_END,       /* no end of central directory */
+    GRAFT_FAULT_ZIP_DIRECTORY, /* a central directory that contradicts itself */
+    GRAFT_FAULT_ZIP_LOCAL,     /* a local header that contradicts the directory */
+    GRAFT_FAULT_ZIP_METHOD,    /* neither stored nor deflated, or encrypted */
+    GRAFT_FAULT_ZIP_OVERLAP,   /* two members share bytes */
+    GRAFT_FAULT_ZIP_INFLATE,   /* deflated data that is none, or of another size */
     /* pickles and what PyTorch puts into them */
-    GRAFT_FAULT_PICKLE_OPCODE,     /* no such opcode, or one of no use here */
-    GRAFT_FAULT_PICKLE_STACK,      /* an opcode wants what is not on the stack */
-    GRAFT_FAULT_PICKLE_MEMO,       /* a memo entry that was never put */
-    GRAFT_FAULT_PICKLE_VALUE,      /* a value of the wrong kind, or text that is no number */
-    GRAFT_FAULT_PICKLE_RECURSIVE,  /* something that contains itself */
-    GRAFT_FAULT_MEMBER_MISSING,    /* a ZIP without a member that it must have */
-    GRAFT_FAULT_STORAGE,           /* a storage that is not there or contradicts itself */
-    GRAFT_FAULT_TENSOR,            /* a tensor that does not fit its storage or contradicts itself */
-    GRAFT_FAULT_TAR,               /* a tar header that is none */
+    GRAFT_FAULT_PICKLE_OPCODE,    /* no such opcode, or one of no use here */
+    GRAFT_FAULT_PICKLE_STACK,     /* an opcode wants what is not on the stack */
+    GRAFT_FAULT_PICKLE_MEMO,      /* a memo entry that was never put */
+    GRAFT_FAULT_PICKLE_VALUE,     /* a value of the wrong kind, or text that is no number */
+    GRAFT_FAULT_PICKLE_RECURSIVE, /* something that contains itself */
+    GRAFT_FAULT_MEMBER_MISSING,   /* a ZIP without a member that it must have */
+    GRAFT_FAULT_STORAGE,          /* a storage that is not there or contradicts itself */
+    GRAFT_FAULT_TENSOR,           /* a tensor that does not fit its storage or contradicts itself */
+    GRAFT_FAULT_TAR,              /* a tar header that is none */
     /* others */
     GRAFT_FAULT_NPY,      /* a header that numpy would not have written */
     GRAFT_FAULT_GGUF,     /* counts, keys, types or alignment that make no sense */
@@ -186,7 +188,7 @@ GRAFT_API graft_audit_report *graft_audit_memory(graft_ctx *g, const void *bytes
 
 GRAFT_API int64_t graft_audit_len(const graft_audit_report *a);
 GRAFT_API const char *graft_audit_global(const graft_audit_report *a, int64_t i); /* "os.system" */
-GRAFT_API const char *graft_audit_args(const graft_audit_report *a, int64_t i); /* "('id',)" */
+GRAFT_API const char *graft_audit_args(const graft_audit_report *a, int64_t i);   /* "('id',)" */
 GRAFT_API const char *graft_audit_member(const graft_audit_report *a, int64_t i); /* "data.pkl" */
 GRAFT_API int64_t graft_audit_offset(const graft_audit_report *a, int64_t i); /* in the member */
 
@@ -205,20 +207,20 @@ GRAFT_API void graft_audit_free(graft_audit_report *a);
 /* ---- Writing ---- */
 
 typedef struct graft_write_options {
-    graft_format format;      /* PT, SAFETENSORS, NPZ or AUTO: .safetensors and .npz by their
-                                 extension, .pt, .pth, .bin and .ckpt as PT */
-    bool sync;                /* wait until the disk has it: fsync of file and folder (default) */
-    bool whole_storages;      /* .pt: a view brings its whole storage along, as torch.save does;
-                                 default false: what lies between the first and the last element
-                                 in use by the dict's tensors */
-    bool records;             /* .pt: write records of unknown classes back as they were read, so
-                                 that Python runs them again; default false: GRAFT_ERR_ARGUMENT */
-    bool content_hash;        /* safetensors: SHA-256 of the tensors into __metadata__ */
-    uint64_t max_shard_bytes; /* safetensors: a set of files of at most this size (one tensor may
-                                 be larger) with an index, which is what path names then (path ends
-                                 in .index.json, or is the single file's name, from which the names
-                                 are made); 0: one file */
-    uint32_t alignment;       /* .pt: of storages, a power of two of 64 to 1 MiB: 64 */
+    graft_format format;        /* PT, SAFETENSORS, NPZ or AUTO: .safetensors and .npz by their
+                                   extension, .pt, .pth, .bin and .ckpt as PT */
+    bool sync;                  /* wait until the disk has it: fsync of file and folder (default) */
+    bool whole_storages;        /* .pt: a view brings its whole storage along, as torch.save does;
+                                   default false: what lies between the first and the last element
+                                   in use by the dict's tensors */
+    bool records;               /* .pt: write records of unknown classes back as they were read, so
+                                   that Python runs them again; default false: GRAFT_ERR_ARGUMENT */
+    bool content_hash;          /* safetensors: SHA-256 of the tensors into __metadata__ */
+    uint64_t max_shard_bytes;   /* safetensors: a set of files of at most this size (one tensor may
+                                   be larger) with an index, which is what path names then (path ends
+                                   in .index.json, or is the single file's name, from which the names
+                                   are made); 0: one file */
+    uint32_t alignment;         /* .pt: of storages, a power of two of 64 to 1 MiB: 64 */
     const graft_dict *metadata; /* safetensors: strings for __metadata__; may be NULL */
     graft_progress progress;
     void *progress_user;

@@ -78,8 +78,8 @@ typedef enum graft_dtype {
 /* Bytes of one element; 0 for a value that is no dtype and for those in blocks. */
 GRAFT_API size_t graft_dtype_size(graft_dtype dtype);
 
-/* Elements and bytes of one block: 1 and the size for a dtype without blocks. false for a value that
- * is no dtype. */
+/* Elements and bytes of one block: 1 and the size for a dtype without blocks. false for a value
+ * that is no dtype. */
 GRAFT_API bool graft_dtype_block(graft_dtype dtype, int64_t *elements, size_t *bytes);
 
 /* Whether graft computes in it: one of the first ten. */
@@ -149,8 +149,8 @@ GRAFT_API graft_tensor *graft_arange(graft_ctx *g, double start, double end, dou
 GRAFT_API graft_tensor *graft_eye(graft_ctx *g, int64_t n, int64_t m, graft_dtype dtype);
 
 /* A tensor over a copy of the caller's elements, contiguous in C order. graft_empty,
- * graft_from_data and graft_from_borrowed make tensors of dtypes that are only carried, too. data may be NULL only if
- * the shape is empty. Any byte but 0 is a true bool. */
+ * graft_from_data and graft_from_borrowed make tensors of dtypes that are only carried, too. data
+ * may be NULL only if the shape is empty. Any byte but 0 is a true bool. */
 GRAFT_API graft_tensor *graft_from_data(graft_ctx *g, const void *data, graft_shape shape,
                                         graft_dtype dtype);
 

@@ -10,7 +10,7 @@ typedef struct graft__error {
     graft_status status;
     int fault;      /* a graft_fault (file/fault.c) */
     int64_t offset; /* in a file, or -1 */
-    char *text; /* == small, or a block of text_size bytes from the context's allocator */
+    char *text;     /* == small, or a block of text_size bytes from the context's allocator */
     size_t text_size;
     char small[512]; /* so that a message needs no memory, only a long one does */
 } graft__error;

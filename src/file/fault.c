@@ -109,8 +109,7 @@ bool graft__advance(graft__reading *r, uint64_t bytes)
     r->done += bytes;
     if (r->done > r->total)
         r->done = r->total;
-    if (!r->options.progress ||
-        r->options.progress(r->options.progress_user, r->done, r->total))
+    if (!r->options.progress || r->options.progress(r->options.progress_user, r->done, r->total))
         return true;
     graft__fail(r->g, GRAFT_ERR_CANCELLED, "%s: %s: cancelled by the progress function", r->op,
                 r->path);

@@ -3,32 +3,8 @@
 #include <strings.h>
 
 #include "base/ctx.h"
+#include "file/formats.h"
 #include "file/load.h"
-
-/* In the order in which they are asked: the surest marks first. */
-static const graft__format *const formats[] = {
-    &graft__format_gguf,       &graft__format_npy,         &graft__format_npz,
-    &graft__format_pt,         &graft__format_torchscript, &graft__format_pt_legacy,
-    &graft__format_pt_tar,     &graft__format_safetensors, &graft__format_safetensors_index,
-    &graft__format_onnx,
-};
-
-enum { FORMATS = sizeof formats / sizeof *formats };
-
-typedef struct ending {
-    const char *text;
-    const graft__format *format;
-} ending;
-
-/* Which reader says what is wrong with a file that no reader knows by its content. */
-static const ending endings[] = {
-    {".safetensors", &graft__format_safetensors},
-    {".index.json", &graft__format_safetensors_index},
-    {".npy", &graft__format_npy},
-    {".npz", &graft__format_npz},
-    {".gguf", &graft__format_gguf},
-    {".onnx", &graft__format_onnx},
-};
 
 const char *graft_format_name(graft_format format)
 {
@@ -62,12 +38,12 @@ bool graft__ends_with(const char *text, const char *end)
 
 static const graft__format *find_format(graft__reading *r)
 {
-    for (size_t i = 0; i < FORMATS; i++)
-        if (formats[i]->matches(r->source))
-            return formats[i];
-    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
-        if (graft__ends_with(r->path, endings[i].text))
-            return endings[i].format;
+    for (const graft__format *const *f = graft__formats; *f; f++)
+        if ((*f)->matches(r->source))
+            return *f;
+    for (const graft__ending *e = graft__endings; e->text; e++)
+        if (graft__ends_with(r->path, e->text))
+            return e->format;
     graft__fault(r, GRAFT_FAULT_UNKNOWN_FORMAT, 0,
                  "%llu bytes that begin like no checkpoint: expected .pt, safetensors, npy, npz, "
                  "GGUF or ONNX",
@@ -119,9 +95,9 @@ static uint64_t default_memory(uint64_t size)
 
 graft_checkpoint *graft__open(graft_ctx *g, const graft__open_args *args)
 {
-    graft__source *source =
-        args->path ? graft__source_open(g, args->op, args->path, args->options.map)
-                   : graft__source_copy(g, args->op, args->bytes, args->size);
+    graft__source *source = args->path
+                                ? graft__source_open(g, args->op, args->path, args->options.map)
+                                : graft__source_copy(g, args->op, args->bytes, args->size);
     if (!source)
         return NULL;
     graft__reading r = {
@@ -131,8 +107,8 @@ graft_checkpoint *graft__open(graft_ctx *g, const graft__open_args *args)
         .has_folder = args->path != NULL,
         .source = source,
         .options = args->options,
-        .memory_left = args->options.max_memory ? args->options.max_memory
-                                                : default_memory(source->size),
+        .memory_left =
+            args->options.max_memory ? args->options.max_memory : default_memory(source->size),
         .total = source->size,
         .metadata = graft__dict_new(g),
         .audit = args->audit,

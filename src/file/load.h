@@ -13,8 +13,8 @@ typedef struct graft__open_args {
     struct graft_audit_report *audit; /* NULL: none */
 } graft__open_args;
 
-/* All give a checkpoint with one reference, the caller's; NULL with the error set. The last two check
- * their arguments first. */
+/* All give a checkpoint with one reference, the caller's; NULL with the error set. The last two
+ * check their arguments first. */
 graft_checkpoint *graft__open(graft_ctx *g, const graft__open_args *args);
 graft_checkpoint *graft__open_path(graft_ctx *g, const char *op, const char *path,
                                    const graft_read_options *options,

@@ -1,6 +1,6 @@
-/* The pickle interpreter: protocols 0 to 5 as data. It builds values; it runs nothing. A global that
- * is on the list of globals (pickle_globals.c) becomes what it stands for; every other becomes a
- * record, with a line in the audit. */
+/* The pickle interpreter: protocols 0 to 5 as data. It builds values; it runs nothing. A global
+ * that is on the list of globals (pickle_globals.c) becomes what it stands for; every other becomes
+ * a record, with a line in the audit. */
 #ifndef GRAFT__FILE_PICKLE_H
 #define GRAFT__FILE_PICKLE_H
 

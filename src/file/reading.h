@@ -11,16 +11,16 @@
 
 typedef struct graft__reading {
     graft_ctx *g;
-    const char *op;         /* "load", for errors */
-    const char *path;       /* as the caller named it; "(memory)" */
-    bool has_folder;        /* path is a file, beside which others may lie */
-    graft__source *source;  /* borrowed */
+    const char *op;        /* "load", for errors */
+    const char *path;      /* as the caller named it; "(memory)" */
+    bool has_folder;       /* path is a file, beside which others may lie */
+    graft__source *source; /* borrowed */
     graft_read_options options;
-    const char *member;     /* of an archive, or the shard, that is being read; NULL: the file */
-    uint64_t memory_left;   /* of options.max_memory */
-    uint64_t done, total;   /* progress */
-    graft_dict *metadata;   /* to be filled */
-    bool bare;              /* set by a reader whose root is a value alone */
+    const char *member;   /* of an archive, or the shard, that is being read; NULL: the file */
+    uint64_t memory_left; /* of options.max_memory */
+    uint64_t done, total; /* progress */
+    graft_dict *metadata; /* to be filled */
+    bool bare;            /* set by a reader whose root is a value alone */
     struct graft_audit_report *audit; /* where to write what Python would run; NULL: nowhere */
 } graft__reading;
 
@@ -64,10 +64,10 @@ typedef struct graft__piece {
     uint64_t size;           /* of the storage; == stored unless deflated */
     bool deflated;
     bool has_crc;
-    uint32_t crc;            /* of the size bytes */
-    uint32_t swap;           /* width of the elements whose bytes are to be reversed; 0: none */
-    uint32_t align;          /* that the elements need: their width, at most 8 */
-    const char *member;      /* for errors; copied where the storage has to wait */
+    uint32_t crc;       /* of the size bytes */
+    uint32_t swap;      /* width of the elements whose bytes are to be reversed; 0: none */
+    uint32_t align;     /* that the elements need: their width, at most 8 */
+    const char *member; /* for errors; copied where the storage has to wait */
 } graft__piece;
 
 /* A storage of those bytes, which must lie within the source: at once where nothing is to be done

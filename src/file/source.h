@@ -7,7 +7,7 @@
 #include "graft/base.h"
 
 typedef struct graft__source {
-    _Atomic uint32_t refs; /* also of tensors in other contexts */
+    _Atomic uint32_t refs;      /* also of tensors in other contexts */
     const unsigned char *bytes; /* never NULL */
     uint64_t size;
     bool mapped;

@@ -9,14 +9,14 @@
 /* ---- Reading ---- */
 
 typedef struct graft__zip_member {
-    const char *name;  /* not 0-terminated: it lies in the source */
+    const char *name; /* not 0-terminated: it lies in the source */
     uint32_t name_length;
     uint32_t crc;
     bool deflated;
-    uint64_t header;   /* offset of the local header */
-    uint64_t offset;   /* of the data */
-    uint64_t stored;   /* bytes in the file */
-    uint64_t size;     /* bytes of the member */
+    uint64_t header; /* offset of the local header */
+    uint64_t offset; /* of the data */
+    uint64_t stored; /* bytes in the file */
+    uint64_t size;   /* bytes of the member */
 } graft__zip_member;
 
 typedef struct graft__zip {
@@ -29,8 +29,8 @@ typedef struct graft__zip {
 
 /* Checks everything before it gives anything: end records, directory, each local header against the
  * directory, bounds, overlaps (of members with each other and with the directory), duplicate names,
- * names that are absolute or have "..", methods, ratios. Costs about 100 ns a member. On failure the
- * error is set and nothing is to be freed. */
+ * names that are absolute or have "..", methods, ratios. Costs about 100 ns a member. On failure
+ * the error is set and nothing is to be freed. */
 graft_status graft__zip_open(graft__reading *r, graft__zip *zip);
 void graft__zip_close(graft__zip *zip);
 

@@ -217,8 +217,8 @@ static graft__array as_words(const graft__array *a, graft_dtype word, int64_t wo
 /* What has no arithmetic is moved as integers of its size; those of 16 bytes half by half. */
 static void copy_carried(graft__pool *pool, const graft__array *dst, const graft__array *src)
 {
-    static const graft_dtype words[] = {[1] = GRAFT_U8, [2] = GRAFT_I16, [4] = GRAFT_I32,
-                                        [8] = GRAFT_I64};
+    static const graft_dtype words[] = {
+        [1] = GRAFT_U8, [2] = GRAFT_I16, [4] = GRAFT_I32, [8] = GRAFT_I64};
     const size_t width = graft__width(src->dtype);
     if (width == 0) { /* in blocks: the arrays are contiguous */
         int64_t elements = 1, n = 1;

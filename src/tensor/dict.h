@@ -90,8 +90,7 @@ static inline bool graft__is_nested(graft_value_kind kind)
 
 static inline bool graft__is_text(graft_value_kind kind)
 {
-    return kind == GRAFT_VALUE_STRING || kind == GRAFT_VALUE_BYTES ||
-           kind == GRAFT_VALUE_BIG_INT;
+    return kind == GRAFT_VALUE_STRING || kind == GRAFT_VALUE_BYTES || kind == GRAFT_VALUE_BIG_INT;
 }
 
 /* Whether its keys are 0..n-1 by its nature: nothing can be set under another key, renamed or
@@ -103,8 +102,8 @@ static inline bool graft__is_list(const graft_dict *d)
 }
 
 /* Appends the value as Python's repr has it, cut off with "..." after about `limit` bytes: names of
- * keys, arguments in an audit, messages. Tensors as "<tensor [2, 3] float32>". Nesting deeper than a
- * few levels becomes "...". */
+ * keys, arguments in an audit, messages. Tensors as "<tensor [2, 3] float32>". Nesting deeper than
+ * a few levels becomes "...". */
 struct graft__text;
 void graft__value_repr(struct graft__text *out, const graft__value *v, size_t limit);
 

@@ -66,8 +66,7 @@ static graft_status visit_entry(walk *w, level *at)
     if (w->path.failed)
         return graft__fail_memory(w->g, w->path.length, w->op);
     const graft__value *v = &d->entry[i].value;
-    return graft__is_nested(v->kind) ? enter(w, v->dict)
-                                     : w->visit(w->user, w->path.data, d, i);
+    return graft__is_nested(v->kind) ? enter(w, v->dict) : w->visit(w->user, w->path.data, d, i);
 }
 
 /* One step; the level may have moved when it returns. */
@@ -118,8 +117,7 @@ static graft_status add_tensor(void *user, const char *path, graft_dict *parent,
     if (v->kind != GRAFT_VALUE_TENSOR)
         return GRAFT_OK;
     graft_ctx *g = flat->object.ctx;
-    graft__value key =
-        graft__text_value(g, "dict_flatten", GRAFT_VALUE_STRING, path, strlen(path));
+    graft__value key = graft__text_value(g, "dict_flatten", GRAFT_VALUE_STRING, path, strlen(path));
     if (key.kind == GRAFT_VALUE_NONE)
         return GRAFT_ERR_MEMORY;
     if (graft__dict_find_value(flat, &key) >= 0) {

@@ -51,8 +51,7 @@ size_t graft__tensor_bytes(const graft_tensor *t)
 
 bool graft__covers_storage(const graft_tensor *t)
 {
-    return t->contiguous && t->offset == 0 &&
-           graft__tensor_bytes(t) == t->storage->buffer->size;
+    return t->contiguous && t->offset == 0 && graft__tensor_bytes(t) == t->storage->buffer->size;
 }
 
 bool graft__same_shape(const graft_tensor *a, const graft_tensor *b)

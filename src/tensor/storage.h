@@ -19,7 +19,7 @@ typedef struct graft__buffer {
     size_t block_size;                       /* of this size */
     void (*release)(void *user, void *data); /* borrowed memory: whom to tell, or NULL */
     void *release_user;
-    bool supplied;                      /* borrowed, but from a file: nobody else looks at it */
+    bool supplied;                          /* borrowed, but from a file: nobody else looks at it */
     _Atomic(struct graft__supply *) supply; /* where data will come from; NULL: it is there */
 } graft__buffer;
 

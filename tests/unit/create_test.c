@@ -1,5 +1,6 @@
 /* Making and reading tensors: what PyTorch has no counterpart for, and what must fail. The numbers
  * themselves are tested in tests/parity. */
+#include "kernel/array.h"
 #include "test.h"
 
 #include <math.h>
@@ -18,8 +19,8 @@ static void everything_refuses_a_shape_that_is_none(void **state)
     assert_error_has(g, GRAFT_ERR_SHAPE, "ones: shape [9223372036854775807, 2, 0]");
     assert_null(graft_empty(g, graft_shape_of(9, NULL), GRAFT_F32));
     assert_error(g, GRAFT_ERR_SHAPE, "empty: -1 dimensions: expected 0 to 8");
-    assert_null(graft_full(g, graft_shape1(2), 1, (graft_dtype)10));
-    assert_error(g, GRAFT_ERR_DTYPE, "full: 10 is no dtype");
+    assert_null(graft_full(g, graft_shape1(2), 1, GRAFT_DTYPES));
+    assert_error(g, GRAFT_ERR_DTYPE, "full: 56 is no dtype");
     assert_null(graft_eye(g, 2, -3, GRAFT_F32));
     assert_error_has(g, GRAFT_ERR_SHAPE, "eye: shape [2, -3]");
     assert_null(graft_randperm(g, -1));
@@ -215,10 +216,22 @@ static void dtypes_have_names_and_sizes(void **state)
         assert_string_equal(graft_dtype_name((graft_dtype)d), name[d]);
         assert_int_equal(graft_dtype_size((graft_dtype)d), size[d]);
         assert_int_equal(graft_dtype_is_floating((graft_dtype)d), d < 4);
+        assert_true(graft_dtype_computes((graft_dtype)d));
     }
-    assert_string_equal(graft_dtype_name((graft_dtype)10), "?");
-    assert_int_equal(graft_dtype_size((graft_dtype)10), 0);
-    assert_false(graft_dtype_is_floating((graft_dtype)10));
+    for (int d = 10; d < GRAFT_DTYPES; d++) {
+        int64_t elements = 0;
+        size_t bytes = 0;
+        assert_true(graft_dtype_block((graft_dtype)d, &elements, &bytes));
+        assert_true(elements > 0 && bytes > 0);
+        assert_int_equal(graft_dtype_size((graft_dtype)d), elements == 1 ? bytes : 0);
+        assert_int_equal(graft__width((graft_dtype)d), elements == 1 ? bytes : 0);
+        assert_false(graft_dtype_computes((graft_dtype)d));
+        assert_true(strlen(graft_dtype_name((graft_dtype)d)) > 3);
+    }
+    assert_false(graft_dtype_block(GRAFT_DTYPES, NULL, NULL));
+    assert_string_equal(graft_dtype_name(GRAFT_DTYPES), "?");
+    assert_int_equal(graft_dtype_size(GRAFT_DTYPES), 0);
+    assert_false(graft_dtype_is_floating(GRAFT_DTYPES));
 }
 
 /* ---- Elements ---- */

@@ -319,23 +319,80 @@ static void lists_are_dicts_with_the_keys_0_to_n(void **state)
 {
     (void)state;
     graft_ctx *g = test_open();
-    graft_dict *list = graft__dict_new(g), *d = graft_dict_new(g);
-    assert_int_equal(graft__dict_push_int(list, 5), GRAFT_OK);
-    assert_int_equal(graft__dict_push_float(list, 0.9), GRAFT_OK);
-    assert_int_equal(graft__dict_push_string(list, "s"), GRAFT_OK);
-    assert_int_equal(graft__dict_set_nested(d, "betas", list, GRAFT_VALUE_TUPLE), GRAFT_OK);
-    assert_int_equal(graft__dict_set_nested_int(d, 8, list, GRAFT_VALUE_LIST), GRAFT_OK);
-    graft__dict_unref(list);
+    graft_dict *list = graft_list_new(g), *tuple = graft_tuple_new(g), *d = graft_dict_new(g);
+    assert_int_equal(graft_list_push_int(list, 5), GRAFT_OK);
+    assert_int_equal(graft_list_push_float(list, 0.9), GRAFT_OK);
+    assert_int_equal(graft_list_push_string(list, "s"), GRAFT_OK);
+    assert_int_equal(graft_list_push_bool(tuple, true), GRAFT_OK);
+    assert_int_equal(graft_list_push_none(tuple), GRAFT_OK);
+    assert_int_equal(graft_list_push_dict(tuple, list), GRAFT_OK);
+    assert_int_equal(graft_list_push_tensor(tuple, number(g, 7)), GRAFT_OK);
+    assert_int_equal(graft_dict_set_dict(d, "tuple", tuple), GRAFT_OK);
+    assert_int_equal(graft_dict_set_int_key_dict(d, 8, list), GRAFT_OK);
     assert_int_equal(graft_dict_kind(d, 0), GRAFT_VALUE_TUPLE);
     assert_int_equal(graft_dict_kind(d, 1), GRAFT_VALUE_LIST);
-    const graft_dict *read = graft_dict_dict(d, "betas");
+    const graft_dict *read = graft_dict_dict(d, "tuple.2");
     assert_ptr_equal(read, list);
+    assert_int_equal(graft_dict_container(read), GRAFT_VALUE_LIST);
     assert_int_equal(graft_dict_len(read), 3);
     assert_int_equal(graft_dict_find_int(read, 2), 2);
+    assert_int_equal(graft_dict_find_int(read, 3), -1);
+    assert_int_equal(graft_dict_find(read, "2"), -1);
+    assert_string_equal(graft_dict_key(read, 2), "2");
     assert_true(graft_dict_float_at(read, 1) == 0.9);
     assert_string_equal(graft_dict_string_at(read, 2), "s");
-    assert_int_equal(graft__dict_push_string(list, NULL), GRAFT_ERR_ARGUMENT);
-    assert_int_equal(graft__dict_push_int(NULL, 1), GRAFT_ERR_ARGUMENT);
+    assert_elements(graft_dict_tensor(d, "tuple.3"), (const double[]){7}, 1);
+    assert_no_error(g);
+
+    assert_int_equal(graft_list_push_string(list, NULL), GRAFT_ERR_ARGUMENT);
+    assert_error(g, GRAFT_ERR_ARGUMENT, "list_push_string: the string is NULL");
+    assert_int_equal(graft_list_push_int(NULL, 1), GRAFT_ERR_ARGUMENT);
+    assert_int_equal(graft_list_push_int(d, 1), GRAFT_ERR_ARGUMENT);
+    assert_error(g, GRAFT_ERR_ARGUMENT, "list_push_int: a dict has no end: expected a list");
+    assert_int_equal(graft_dict_set_int(list, "x", 1), GRAFT_ERR_ARGUMENT);
+    assert_error(g, GRAFT_ERR_ARGUMENT,
+                 "dict_set_int: a list takes values at its end only: expected a dict");
+    assert_int_equal(graft_list_push_dict(list, tuple), GRAFT_ERR_ARGUMENT);
+    assert_error(g, GRAFT_ERR_ARGUMENT,
+                 "list_push_dict: with \"3\" the dict would come to contain itself");
+    assert_int_equal(graft_dict_drop(list, "2"), GRAFT_ERR_ARGUMENT);
+    assert_error(g, GRAFT_ERR_ARGUMENT, "dict_drop: \"2\" of a list: expected a dict");
+    graft_close(g);
+}
+
+static void attributes_and_paths_lead_to_all_values(void **state)
+{
+    (void)state;
+    graft_ctx *g = test_open();
+    graft_dict *d = graft_dict_new(g), *meta = graft_dict_new(g), *list = graft_list_new(g);
+    graft_dict_set_int(meta, "version", 2);
+    graft_dict_set_tensor(d, "w", number(g, 1));
+    graft_list_push_tensor(list, number(g, 2));
+    graft_dict_set_dict(d, "more", list);
+    graft_dict_set_bytes(d, "bytes", "a\0b", 3);
+    graft_dict_set_int_key_string(d, -3, "minus");
+    assert_int_equal(graft_dict_set_attributes(d, meta), GRAFT_OK);
+    assert_ptr_equal(graft_dict_attributes(d), meta);
+    int64_t i = -1;
+    assert_ptr_equal(graft_dict_find_path(d, "version", &i), meta);
+    assert_int_equal(i, 0);
+    assert_ptr_equal(graft_dict_find_path(d, "-3", &i), d);
+    assert_string_equal(graft_dict_string_at(d, i), "minus");
+    assert_null(graft_dict_find_path(d, "more.1", &i));
+    size_t size = 0;
+    assert_memory_equal(graft_dict_bytes_at(d, 2, &size), "a\0b", 3);
+    assert_int_equal(size, 3);
+
+    graft_dict *flat = graft_dict_flatten(d);
+    assert_string_equal(keys(flat), "w more.0");
+    assert_ptr_equal(graft_dict_tensor_at(flat, 1), graft_dict_tensor_at(list, 0));
+    assert_int_equal(graft_dict_set_attributes(meta, d), GRAFT_ERR_ARGUMENT);
+    assert_error_has(g, GRAFT_ERR_ARGUMENT, "would come to contain itself");
+    graft_dict_set_tensor(d, "more.0", number(g, 3));
+    assert_null(graft_dict_flatten(d));
+    assert_error(g, GRAFT_ERR_NAME, "dict_flatten: two tensors have the path \"more.0\"");
+    assert_int_equal(graft_dict_set_attributes(d, NULL), GRAFT_OK);
+    assert_null(graft_dict_attributes(d));
     graft_close(g);
 }
 
@@ -359,7 +416,7 @@ static void wrong_arguments_are_refused(void **state)
     assert_int_equal(graft_dict_set_int_key_dict(d, 4, graft_dict_new(other)), GRAFT_ERR_ARGUMENT);
     assert_error_has(g, GRAFT_ERR_ARGUMENT, "the dict for \"4\" belongs to another context");
     assert_int_equal(graft_dict_rename(d, "a", NULL), GRAFT_ERR_ARGUMENT);
-    assert_error(g, GRAFT_ERR_ARGUMENT, "dict_rename: a name is NULL");
+    assert_error(g, GRAFT_ERR_ARGUMENT, "dict_rename: the key is NULL");
     assert_int_equal(graft_dict_drop(d, NULL), GRAFT_ERR_ARGUMENT);
     assert_error(g, GRAFT_ERR_ARGUMENT, "dict_drop: the key is NULL");
     assert_int_equal(graft_dict_rename_prefix(d, NULL, "", NULL), GRAFT_ERR_ARGUMENT);
@@ -460,6 +517,7 @@ int main(void)
         cmocka_unit_test(large_dicts_find_what_they_hold),
         cmocka_unit_test(appending_does_not_look),
         cmocka_unit_test(lists_are_dicts_with_the_keys_0_to_n),
+        cmocka_unit_test(attributes_and_paths_lead_to_all_values),
         cmocka_unit_test(wrong_arguments_are_refused),
         cmocka_unit_test(no_dict_contains_itself),
         cmocka_unit_test(deep_and_wide_nesting),

@@ -517,9 +517,9 @@ static void test_load_refuses(void **state)
     graft_dict_set_string(group, "lr", "much");
     assert_load_fails(opt, d, GRAFT_ERR_ARGUMENT, "a group's 'lr' is not a number");
     graft_dict_set_float(group, "lr", 0.5);
-    graft_dict *betas = graft_dict_dict(group, "betas"), *words = graft_dict_new(g);
-    graft__dict_push_float(words, 0.9);
-    graft__dict_push_string(words, "0.999");
+    graft_dict *betas = graft_dict_dict(group, "betas"), *words = graft_list_new(g);
+    graft_list_push_float(words, 0.9);
+    graft_list_push_string(words, "0.999");
     betas = graft_dict_clone(betas, NULL);
     graft_dict_set_dict(group, "betas", words);
     assert_load_fails(opt, d, GRAFT_ERR_ARGUMENT,
@@ -550,17 +550,17 @@ static void test_load_refuses(void **state)
     assert_load_fails(opt, d, GRAFT_ERR_ARGUMENT,
                       "the dict has the state of 3 parameters, but 2 of them are in its groups");
     graft_dict_drop(group, "param_names");
-    graft_dict *names = graft_dict_new(g);
-    graft__dict_push_string(names, "a");
-    graft__dict_set_nested(group, "param_names", names, GRAFT_VALUE_LIST);
+    graft_dict *names = graft_list_new(g);
+    graft_list_push_string(names, "a");
+    graft_dict_set_dict(group, "param_names", names);
     assert_load_fails(opt, d, GRAFT_ERR_ARGUMENT, "group 0 has 2 parameters and 1 names");
-    graft__dict_push_string(names, "a");
+    graft_list_push_string(names, "a");
     assert_load_fails(opt, d, GRAFT_ERR_NAME, "group 0 names 'a' twice");
-    names = graft_dict_new(g);
-    graft__dict_push_string(names, "a");
-    graft__dict_push_string(names, "c");
+    names = graft_list_new(g);
+    graft_list_push_string(names, "a");
+    graft_list_push_string(names, "c");
     graft_dict_drop(group, "param_names");
-    graft__dict_set_nested(group, "param_names", names, GRAFT_VALUE_LIST);
+    graft_dict_set_dict(group, "param_names", names);
     assert_load_fails(opt, d, GRAFT_ERR_NAME, "the optimizer's group 0 has no parameter 'c'");
     graft_close(g);
 }
