@@ -4,9 +4,13 @@
 
 /* In the order in which they are asked: the surest marks first. */
 const graft__format *const graft__formats[] = {
+    &graft__format_npy,
+    &graft__format_gguf,
     NULL,
 };
 
 const graft__ending graft__endings[] = {
+    {".npy", &graft__format_npy},
+    {".gguf", &graft__format_gguf},
     {NULL, NULL},
 };

@@ -46,7 +46,7 @@ static bool is_aligned(const void *p, uint32_t align)
 static bool fits_in_place(const graft__source *source, const graft__piece *p)
 {
     return !p->deflated && p->swap == 0 && source->writable &&
-           is_aligned(source->bytes + p->offset, p->align);
+           is_aligned(source->bytes + p->offset + p->skip, p->align);
 }
 
 static void swap_bytes(unsigned char *bytes, size_t size, uint32_t width)
@@ -65,14 +65,14 @@ static bool unpack(const supply *s, graft_ctx *g, void *out)
     const graft__piece *p = &s->piece;
     const unsigned char *in = s->source->bytes + p->offset;
     if (!p->deflated) {
-        memcpy(out, in, (size_t)p->size);
+        memcpy(out, in, (size_t)(p->skip + p->size));
         return true;
     }
-    switch (graft__inflate(in, (size_t)p->stored, out, (size_t)p->size)) {
+    switch (graft__inflate(in, (size_t)p->stored, out, (size_t)(p->skip + p->size))) {
     case GRAFT__INFLATED:
         return true;
     case GRAFT__INFLATE_MEMORY:
-        graft__fail_memory(g, (size_t)p->size, "load");
+        graft__fail_memory(g, (size_t)(p->skip + p->size), "load");
         return false;
     case GRAFT__INFLATE_ABSENT:
         fault(s, g, GRAFT_FAULT_UNSUPPORTED,
@@ -89,28 +89,33 @@ static bool has_right_crc(const supply *s, graft_ctx *g, const void *bytes)
     const graft__piece *p = &s->piece;
     if (!p->has_crc)
         return true;
-    const uint32_t crc = graft__crc32(0, bytes, (size_t)p->size);
+    const uint64_t size = p->skip + p->size;
+    const uint32_t crc = graft__crc32(0, bytes, (size_t)size);
     if (crc == p->crc)
         return true;
     fault(s, g, GRAFT_FAULT_CHECKSUM,
           "the CRC-32 of its %llu bytes is %08x, the file says %08x: they are damaged",
-          (unsigned long long)p->size, crc, p->crc);
+          (unsigned long long)size, crc, p->crc);
     return false;
 }
 
-/* Bytes of our own: inflated, swapped or moved to an aligned address. */
+/* Bytes of our own: inflated, swapped or moved to an aligned address. What is skipped is there
+ * until it is checked. */
 static void *make_bytes(supply *s, graft_ctx *g)
 {
-    const size_t size = graft__arena_block_size(s->piece.size > 0 ? (size_t)s->piece.size : 1);
+    const uint64_t all = s->piece.skip + s->piece.size;
+    const size_t size = graft__arena_block_size(all > 0 ? (size_t)all : 1);
     void *out = size ? s->allocator.alloc(s->allocator.user, size, GRAFT__ALIGN) : NULL;
     if (!out) {
-        graft__fail_memory(g, (size_t)s->piece.size, "load");
+        graft__fail_memory(g, (size_t)all, "load");
         return NULL;
     }
     if (!unpack(s, g, out) || !has_right_crc(s, g, out)) {
         s->allocator.free(s->allocator.user, out, size);
         return NULL;
     }
+    if (s->piece.skip > 0)
+        memmove(out, (unsigned char *)out + s->piece.skip, (size_t)s->piece.size);
     if (s->piece.swap > 1)
         swap_bytes(out, (size_t)s->piece.size, s->piece.swap);
     s->block_size = size;
@@ -120,10 +125,10 @@ static void *make_bytes(supply *s, graft_ctx *g)
 static void *fetch(graft__supply *base, graft_ctx *g)
 {
     supply *s = (supply *)base;
-    void *in_place = (void *)(uintptr_t)(s->source->bytes + s->piece.offset);
+    unsigned char *in_place = (unsigned char *)(uintptr_t)(s->source->bytes + s->piece.offset);
     if (!fits_in_place(s->source, &s->piece))
         return make_bytes(s, g);
-    return has_right_crc(s, g, in_place) ? in_place : NULL;
+    return has_right_crc(s, g, in_place) ? in_place + s->piece.skip : NULL;
 }
 
 static void release(void *base, void *data)
@@ -174,7 +179,7 @@ static void release_source(void *source, void *data)
 
 static graft__storage *in_place(graft__reading *r, const graft__piece *p)
 {
-    void *bytes = (void *)(uintptr_t)(r->source->bytes + p->offset);
+    void *bytes = (void *)(uintptr_t)(r->source->bytes + p->offset + p->skip);
     graft__storage *s =
         graft__storage_supplied(r->g, bytes, (size_t)p->size, release_source, r->source);
     if (s)

@@ -61,10 +61,11 @@ extern const graft__format graft__format_pt, graft__format_torchscript, graft__f
 /* A range of the source, and what has to be done to it before it can be used. */
 typedef struct graft__piece {
     uint64_t offset, stored; /* in the source */
-    uint64_t size;           /* of the storage; == stored unless deflated */
+    uint64_t skip;           /* bytes before the storage's, once inflated: an npy's header */
+    uint64_t size;           /* of the storage; skip + size == stored unless deflated */
     bool deflated;
     bool has_crc;
-    uint32_t crc;       /* of the size bytes */
+    uint32_t crc;       /* of the skip + size bytes, inflated and not swapped */
     uint32_t swap;      /* width of the elements whose bytes are to be reversed; 0: none */
     uint32_t align;     /* that the elements need: their width, at most 8 */
     const char *member; /* for errors; copied where the storage has to wait */
