@@ -221,7 +221,7 @@ GRAFT_API double graft_item(const graft_tensor *t);
 GRAFT_API int64_t graft_item_i64(const graft_tensor *t);
 
 /* Copies all elements in C order into out, converted to dtype; out_bytes must be exactly
- * numel * size of dtype. */
+ * numel * size of dtype. A dtype that is only carried is copied as its bytes, into itself alone. */
 GRAFT_API graft_status graft_copy_out(const graft_tensor *t, void *out, size_t out_bytes,
                                       graft_dtype dtype);
 
@@ -277,7 +277,7 @@ GRAFT_API graft_tensor *graft_tensor_clone(graft_tensor *t, graft_ctx *into);
 /* ---- Comparing and printing ---- */
 
 /* torch.equal: same shape and all elements equal (NaN is equal to nothing). dtypes may differ: they
- * are promoted. False if either is NULL. */
+ * are promoted. Dtypes that are only carried are compared bit for bit, each with itself alone. False if either is NULL. */
 GRAFT_API bool graft_equal(const graft_tensor *a, const graft_tensor *b);
 
 /* torch.allclose: |a - b| <= atol + rtol * |b| everywhere, after broadcasting; NaN equals NaN if

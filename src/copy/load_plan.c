@@ -43,6 +43,17 @@ static graft_load_action judge(const graft__load_plan *plan, const graft__load_e
     return plan->options.cast && floating ? GRAFT_LOAD_CAST : GRAFT_LOAD_DTYPE;
 }
 
+/* The dict's tensor in e->src, its bytes there. */
+static graft_status take_source(graft__load_plan *plan, graft__load_entry *e)
+{
+    e->src = graft_dict_tensor_at(plan->state, e->place);
+    if (e->src || graft_dict_kind(plan->state, e->place) != GRAFT_VALUE_TENSOR)
+        return GRAFT_OK;
+    const graft_ctx *from = graft_dict_ctx(plan->state);
+    return graft__fail(plan->ctx, graft_error_status(from), "load_state_dict: \"%s\": %s", e->name,
+                       graft_error(from));
+}
+
 static graft_status plan_slot(void *user, const char *path, graft_module *owner, graft__slot *slot,
                               bool first)
 {
@@ -55,9 +66,9 @@ static graft_status plan_slot(void *user, const char *path, graft_module *owner,
         return GRAFT_ERR_MEMORY;
     e->dst = slot->tensor;
     e->place = graft_dict_find(plan->state, path);
-    e->src = graft_dict_tensor_at(plan->state, e->place);
+    const graft_status status = take_source(plan, e);
     e->action = judge(plan, e);
-    return GRAFT_OK;
+    return status;
 }
 
 static graft_status plan_unexpected(graft__load_plan *plan, const bool *expected)
@@ -69,7 +80,8 @@ static graft_status plan_unexpected(graft__load_plan *plan, const bool *expected
         if (!e)
             return GRAFT_ERR_MEMORY;
         e->place = i;
-        e->src = graft_dict_tensor_at(plan->state, i);
+        if (graft_dict_kind(plan->state, i) == GRAFT_VALUE_TENSOR)
+            e->src = plan->state->entry[i].value.tensor; /* nobody needs its bytes */
         e->action = GRAFT_LOAD_UNEXPECTED;
     }
     return GRAFT_OK;

@@ -2,6 +2,7 @@
 #include "graft/ops.h"
 #include "kernel/copy.h"
 #include "ops/common.h"
+#include "tensor/dtype.h"
 
 /* node->attr: the input's dtype. */
 static graft_status backward_to(graft__node *node, graft_tensor *grad)
@@ -29,10 +30,9 @@ graft_tensor *graft_to(graft_tensor *t, graft_dtype dtype)
 {
     if (!t || t->dtype == dtype)
         return t;
-    if (graft_dtype_size(dtype) == 0) {
-        graft__fail(t->object.ctx, GRAFT_ERR_DTYPE, "to: %d is no dtype", (int)dtype);
+    graft_ctx *g = t->object.ctx;
+    if (!graft__check_computes(g, "to", dtype) || !graft__check_computes(g, "to", t->dtype))
         return NULL;
-    }
     graft_tensor *y = graft__tensor_like(t, dtype);
     if (!y)
         return NULL;

@@ -52,7 +52,8 @@ static bool check_options(graft_ctx *g, const char *op, const graft_loss_options
 static bool check_target(const char *op, const graft_tensor *x, const graft_tensor *target)
 {
     graft_ctx *g = x->object.ctx;
-    if (graft_dtype_is_floating(target->dtype) || target->dtype == GRAFT_BOOL) {
+    if (graft_dtype_is_floating(target->dtype) || target->dtype == GRAFT_BOOL ||
+        !graft_dtype_computes(target->dtype)) {
         graft__fail(g, GRAFT_ERR_DTYPE,
                     "%s: target is %s: expected class indices of an integer dtype", op,
                     graft_dtype_name(target->dtype));

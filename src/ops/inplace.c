@@ -5,6 +5,7 @@
 #include "kernel/copy.h"
 #include "kernel/random_fill.h"
 #include "ops/common.h"
+#include "tensor/dtype.h"
 
 /* ---- What may be changed ---- */
 
@@ -249,10 +250,15 @@ graft_tensor *graft_mul_scalar_(graft_tensor *t, double value)
 
 /* ---- New elements ---- */
 
+static bool computes(const char *op, const graft_tensor *t)
+{
+    return graft__check_computes(t->object.ctx, op, t->dtype);
+}
+
 /* Readies t for elements that owe nothing to the old ones: it has no history afterwards. */
 static bool renew(const char *op, graft_tensor *t)
 {
-    if (!t || !may_change(op, t))
+    if (!may_change(op, t))
         return false;
     if (!graft__should_record(&t, 1))
         return true;
@@ -266,6 +272,13 @@ graft_tensor *graft_copy_(graft_tensor *t, graft_tensor *source)
 {
     if (!graft__same_context("copy_", t, source) || !fits("copy_", t, source))
         return NULL;
+    if (t->dtype != source->dtype && !(computes("copy_", t) && computes("copy_", source)))
+        return NULL;
+    if (graft_dtype_size(t->dtype) == 0 && !graft__same_shape(t, source)) {
+        graft__fail(t->object.ctx, GRAFT_ERR_SHAPE, "copy_: %s in blocks: expected equal shapes",
+                    graft_dtype_name(t->dtype));
+        return NULL;
+    }
     graft_tensor *x = source;
     if (graft__should_record(&source, 1) && graft_dtype_is_floating(t->dtype)) {
         x = graft_expand(graft_to(x, t->dtype), graft_tensor_shape(t));
@@ -288,7 +301,7 @@ graft_tensor *graft_copy_(graft_tensor *t, graft_tensor *source)
 graft_tensor *graft_fill_(graft_tensor *t, double value)
 {
     graft__array dst;
-    if (!renew("fill_", t) || !graft__overwrite(t, &dst))
+    if (!t || !computes("fill_", t) || !renew("fill_", t) || !graft__overwrite(t, &dst))
         return NULL;
     graft__fill(t->object.ctx->pool, &dst, value);
     return t;
@@ -297,7 +310,7 @@ graft_tensor *graft_fill_(graft_tensor *t, double value)
 graft_tensor *graft_zero_(graft_tensor *t)
 {
     graft__array dst;
-    if (!renew("zero_", t) || !graft__overwrite(t, &dst))
+    if (!t || !computes("zero_", t) || !renew("zero_", t) || !graft__overwrite(t, &dst))
         return NULL;
     graft__fill(t->object.ctx->pool, &dst, 0);
     return t;

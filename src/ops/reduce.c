@@ -2,6 +2,7 @@
 
 #include "graft/ops.h"
 #include "ops/common.h"
+#include "tensor/dtype.h"
 
 /* ---- Dimensions ---- */
 
@@ -80,6 +81,11 @@ static graft__array widened(const graft_tensor *t, const graft__array *x, unsign
     return a;
 }
 
+static bool computes(const char *op, const graft_tensor *x)
+{
+    return graft__check_computes(x->object.ctx, op, x->dtype);
+}
+
 static graft_tensor *new_result(const char *op, const graft_tensor *x, const reduction *r,
                                 graft_dtype dtype)
 {
@@ -147,7 +153,7 @@ static graft_tensor *sum_floats(const graft__op *op, graft_tensor *x, const redu
 graft_tensor *graft_sum_dims(graft_tensor *x, graft_shape dims, bool keepdim)
 {
     reduction r;
-    if (!x || !find_reduction("sum", x, dims, keepdim, &r))
+    if (!x || !computes("sum", x) || !find_reduction("sum", x, dims, keepdim, &r))
         return NULL;
     return graft_dtype_is_floating(x->dtype) ? sum_floats(&sum_op, x, &r, 1) : sum_integers(x, &r);
 }
@@ -246,7 +252,8 @@ graft_tensor *graft_max(graft_tensor *x)
 graft_tensor *graft_argmax(graft_tensor *x, int dim, bool keepdim)
 {
     reduction r;
-    if (!x || !find_reduction("argmax", x, graft_shape1(dim), keepdim, &r) ||
+    if (!x || !computes("argmax", x) ||
+        !find_reduction("argmax", x, graft_shape1(dim), keepdim, &r) ||
         !check_not_empty("argmax", x, &r))
         return NULL;
     if (is_half(x->dtype))

@@ -39,7 +39,7 @@ bool graft__optim_read_number(const graft_dict *d, int64_t i, double *out)
     graft_tensor *t = graft_dict_tensor_at(d, i);
     if (!t && !is_number(graft_dict_kind(d, i)))
         return false;
-    if (t && t->numel != 1)
+    if (t && (t->numel != 1 || !graft_dtype_computes(t->dtype)))
         return false;
     *out = t ? graft_item(t) : graft_dict_float_at(d, i);
     return true;
@@ -160,6 +160,9 @@ static graft_status load_value(const load *l, incoming *in, const graft_dict *en
     const graft_tensor *t = graft_dict_tensor_at(entry, i);
     if (t)
         return load_tensor(l, in, k, t);
+    if (graft_dict_kind(entry, i) == GRAFT_VALUE_TENSOR) /* its bytes are damaged */
+        return graft__fail(l->ctx, graft_error_status(graft_dict_ctx(entry)), OP ": %s of '%s': %s",
+                           key, name, graft_error(graft_dict_ctx(entry)));
     if (graft_dict_kind(entry, i) == GRAFT_VALUE_NONE) /* as PyTorch's SGD without momentum */
         return GRAFT_OK;
     return graft__fail(l->ctx, GRAFT_ERR_ARGUMENT, OP ": %s of '%s' is not a tensor", key, name);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "kernel/copy.h"
+#include "tensor/dtype.h"
 #include "tensor/tensor.h"
 
 graft_dtype graft_tensor_dtype(const graft_tensor *t)
@@ -93,7 +94,7 @@ static bool has_one_element(const graft_tensor *t, const char *op)
     if (!t)
         return false;
     if (t->numel == 1)
-        return true;
+        return graft__check_computes(t->object.ctx, op, t->dtype);
     char shape[GRAFT__SHAPE_TEXT];
     graft__fail(t->object.ctx, GRAFT_ERR_SHAPE, "%s: shape %s has %lld elements: expected one", op,
                 graft__tensor_shape_text(t, shape), (long long)t->numel);
@@ -139,10 +140,11 @@ graft_status graft_copy_out(const graft_tensor *t, void *out, size_t out_bytes, 
     if (!t)
         return GRAFT_ERR_ARGUMENT;
     graft_ctx *g = t->object.ctx;
-    const size_t width = graft_dtype_size(dtype);
-    if (width == 0)
-        return graft__fail(g, GRAFT_ERR_DTYPE, "copy_out: %d is no dtype", (int)dtype);
-    const size_t bytes = (size_t)t->numel * width;
+    if (dtype != t->dtype && (!graft__check_computes(g, "copy_out", dtype) ||
+                              !graft__check_computes(g, "copy_out", t->dtype)))
+        return GRAFT_ERR_DTYPE;
+    const size_t width = graft__width(dtype);
+    const size_t bytes = dtype == t->dtype ? graft__tensor_bytes(t) : (size_t)t->numel * width;
     if (out_bytes != bytes)
         return graft__fail(g, GRAFT_ERR_ARGUMENT,
                            "copy_out: %zu bytes for %lld elements of %s: expected %zu", out_bytes,
@@ -152,7 +154,7 @@ graft_status graft_copy_out(const graft_tensor *t, void *out, size_t out_bytes, 
     if (!out)
         return graft__fail(g, GRAFT_ERR_ARGUMENT, "copy_out: out is NULL: expected %zu bytes",
                            bytes);
-    if ((uintptr_t)out % width != 0)
+    if (width > 1 && (uintptr_t)out % width != 0)
         return copy_out_bytes(t, out, bytes, dtype);
     graft__array dst = {.data = out, .dtype = dtype, .ndim = t->ndim};
     memcpy(dst.size, t->size, sizeof dst.size);

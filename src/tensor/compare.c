@@ -1,4 +1,6 @@
 #include "kernel/equal.h"
+#include "kernel/same_bits.h"
+#include "tensor/dtype.h"
 #include "tensor/tensor.h"
 
 bool graft_equal(const graft_tensor *a, const graft_tensor *b)
@@ -6,6 +8,8 @@ bool graft_equal(const graft_tensor *a, const graft_tensor *b)
     if (!a || !b || !graft__same_shape(a, b))
         return false;
     const graft__array x = graft__read(a), y = graft__read(b);
+    if (!graft_dtype_computes(a->dtype) || !graft_dtype_computes(b->dtype))
+        return a->dtype == b->dtype && (a->numel == 0 || graft__same_bits(&x, &y));
     return graft__all_equal(a->object.ctx->pool, &x, &y, graft__promote(a->dtype, b->dtype));
 }
 
@@ -21,7 +25,9 @@ bool graft_allclose(const graft_tensor *a, const graft_tensor *b, double rtol, d
     }
     int ndim;
     int64_t size[GRAFT_MAX_DIMS];
-    if (!graft__broadcast("allclose", a, b, &ndim, size))
+    if (!graft__check_computes(a->object.ctx, "allclose", a->dtype) ||
+        !graft__check_computes(a->object.ctx, "allclose", b->dtype) ||
+        !graft__broadcast("allclose", a, b, &ndim, size))
         return false;
     graft__array x = graft__read(a), y = graft__read(b);
     x = graft__broadcast_array(&x, ndim, size);

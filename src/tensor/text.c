@@ -248,10 +248,23 @@ static void add_suffixes(printer *p, const graft_tensor *t)
     }
 }
 
+/* Elements that have no arithmetic have no numbers to show. */
+static char *carried_text(const graft_tensor *t)
+{
+    char shape[GRAFT__SHAPE_TEXT];
+    graft__text text;
+    graft__text_init(&text, t->object.ctx);
+    graft__text_addf(&text, "%s..., size=%s, dtype=%s)", prefix, graft__tensor_shape_text(t, shape),
+                     graft_dtype_name(t->dtype));
+    return graft__text_take(&text);
+}
+
 char *graft_tensor_text(const graft_tensor *t)
 {
     if (!t)
         return NULL;
+    if (!graft_dtype_computes(t->dtype))
+        return carried_text(t);
     printer p = {.array = graft__read(t),
                  .floating = graft_dtype_is_floating(t->dtype),
                  .summarised = t->numel > THRESHOLD};

@@ -167,6 +167,7 @@ class World:
     def _tensors(self):
         g, ones = self.g, lambda *size, dtype=lib.GRAFT_F32: self.g.ones(size, dtype)
         leaf = g.set_requires_grad(ones(2, 3), True)
+        carried = lambda dtype, *size: g.from_data(BUFFER, size, dtype)  # only moved, never computed in
         weight = g.get_parameter(self.module, "0.weight")
         g.backward(g.sum(g.f_linear(ones(4, 3), weight, None)))
         return {
@@ -181,6 +182,10 @@ class World:
             "u8": ones(2, 3, dtype=lib.GRAFT_U8), "bool": ones(2, 3, dtype=lib.GRAFT_BOOL),
             "leaf": leaf, "result": g.mul_scalar(leaf, 2), "view": g.view(leaf, (3, 2)),
             "parameter": weight, "gradient": g.grad(weight),
+            "f8": carried(lib.GRAFT_F8_E4M3FN, 2, 3), "c128": carried(lib.GRAFT_C128, 3),
+            "u16": carried(lib.GRAFT_U16), "f4": carried(lib.GRAFT_F4, 2, 4),
+            "q8": carried(lib.GRAFT_Q8_0, 2, 32), "turned": g.transpose(
+                carried(lib.GRAFT_C128, 2, 3), 0, 1),
         }
 
     def add(self, name, tensor):
