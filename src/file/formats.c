@@ -6,11 +6,13 @@
 const graft__format *const graft__formats[] = {
     &graft__format_npy,
     &graft__format_gguf,
+    &graft__format_onnx,
     NULL,
 };
 
 const graft__ending graft__endings[] = {
     {".npy", &graft__format_npy},
     {".gguf", &graft__format_gguf},
+    {".onnx", &graft__format_onnx},
     {NULL, NULL},
 };

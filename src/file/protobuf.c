@@ -59,7 +59,7 @@ static bool take_value(graft__pb *m, graft__pb_wire wire, uint64_t *out)
 
 bool graft__pb_next(graft__pb *m, graft__pb_field *f)
 {
-    *f = (graft__pb_field){.where = m->at};
+    *f = (graft__pb_field){.where = m->at, .bytes = m->at};
     uint64_t tag = 0;
     if (m->error || m->at == m->end || !take_varint(m, &tag))
         return false;

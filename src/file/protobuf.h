@@ -22,7 +22,7 @@ typedef struct graft__pb_field {
     uint32_t number;
     graft__pb_wire wire;
     uint64_t value;             /* VARINT, FIXED64, FIXED32 */
-    const unsigned char *bytes; /* BYTES */
+    const unsigned char *bytes; /* BYTES; of other fields, none: size is 0 */
     uint64_t size;
     const unsigned char *where; /* the field begins here */
 } graft__pb_field;
@@ -32,7 +32,7 @@ static inline graft__pb graft__pb_open(const unsigned char *bytes, uint64_t size
     return (graft__pb){.at = bytes, .end = bytes + size};
 }
 
-/* The message that a field of wire type BYTES holds. */
+/* The message that a field of wire type BYTES holds; an empty one for other fields. */
 static inline graft__pb graft__pb_inside(const graft__pb_field *f)
 {
     return graft__pb_open(f->bytes, f->size);
