@@ -10,9 +10,9 @@
 typedef struct graft__save graft__save;
 
 /* op is for errors and must outlive the save. A path that is a symbolic link is followed: the file
- * behind it is replaced. The file that is there must be a regular one; its mode and, as far as
- * allowed, owner and group are kept; a new file's mode follows the umask. NULL with the error set.
- */
+ * behind it is replaced. The file that is there must be a regular one that may be written to; its
+ * mode and, as far as allowed, owner and group are kept; a new file's mode follows the umask. What
+ * a killed process left of a save to the same path goes. NULL with the error set. */
 graft__save *graft__save_begin(graft_ctx *g, const char *op, const char *path);
 
 /* Appends. Small pieces are gathered; large ones go to the system at once. After a failure, the
@@ -24,6 +24,10 @@ graft_status graft__save_zeros(graft__save *s, size_t count);
 
 /* Where the next byte goes. */
 uint64_t graft__save_offset(const graft__save *s);
+
+/* Hands what was gathered to the system and gives back the memory for it (1 MiB): for a save that
+ * waits until others are written. More may follow. */
+graft_status graft__save_flush(graft__save *s);
 
 /* Replaces the target by what was written; sync: waits for the disk. Frees s in any case. */
 graft_status graft__save_commit(graft__save *s, bool sync);
