@@ -209,9 +209,9 @@ static const poke pokes[] = {
     {LOCATOR, 0, 0, 4, GRAFT_FAULT_ZIP_DIRECTORY, END, "does not fit before it"},
 };
 
-static size_t place_of(const zip_maker *z, record record)
+static size_t place_of(const zip_maker *z, record of)
 {
-    switch (record) {
+    switch (of) {
     case LOCAL:
         return z->member[1].local;
     case CENTRAL:
