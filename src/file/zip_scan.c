@@ -149,7 +149,8 @@ static graft_status check(scan *c, const member *m, bool *whole)
 static bool descriptor_fits(const scan *c, uint64_t at, bool wide, member *m)
 {
     const unsigned char *p = c->s->bytes + at;
-    if (room(c, at) < (wide ? GRAFT__ZIP_DESCRIPTOR64 : GRAFT__ZIP_DESCRIPTOR))
+    if (sign_at(c, at) != GRAFT__ZIP_SIGN_DESCRIPTOR ||
+        room(c, at) < (wide ? GRAFT__ZIP_DESCRIPTOR64 : GRAFT__ZIP_DESCRIPTOR))
         return false;
     const uint64_t stored = wide ? graft__le64(p + 8) : graft__le32(p + 8);
     const uint64_t size = wide ? graft__le64(p + 16) : graft__le32(p + 12);
@@ -162,33 +163,53 @@ static bool descriptor_fits(const scan *c, uint64_t at, bool wide, member *m)
 }
 
 /* Looks for the end of a member of unknown size: a descriptor of that size, or what follows a
- * member whose descriptor is damaged. *next is where to go on. */
+ * member whose descriptor is damaged. *next is where to go on: where the end was not found the
+ * header may be wrong about its own length, and others follow it sooner. */
 static graft_status find_end(scan *c, member *m, bool *whole, uint64_t *next)
 {
     graft_status st = GRAFT_OK;
     *whole = false;
-    for (uint64_t at = next_sign(c, m->offset);; at = next_sign(c, at + 1)) {
-        *next = at;
-        if (at == c->s->size || is_header(c, at))
-            return GRAFT_OK;
-        if (sign_at(c, at) != GRAFT__ZIP_SIGN_DESCRIPTOR)
-            continue;
+    *next = m->header + GRAFT__ZIP_LOCAL;
+    for (uint64_t from = m->offset, at; st == GRAFT_OK; from = at + 1) {
+        at = next_sign(c, from);
+        if (at == c->s->size || is_header(c, at) || at - from >= c->work)
+            break;
+        c->work -= at - from;
         bool fits = false;
         for (int wide = 0; wide < 2 && !*whole && st == GRAFT_OK; wide++)
             if (descriptor_fits(c, at, wide, m)) {
                 fits = true;
                 st = check(c, m, whole);
             }
-        if (fits || st != GRAFT_OK)
-            return st;
+        if (fits) {
+            *next = at;
+            break;
+        }
     }
+    return st;
+}
+
+/* A member that is said to be empty. It has no checksum to tell it from one whose header lost the
+ * flag that its size comes later: then a descriptor is found. */
+static graft_status check_empty(scan *c, member *m, bool *whole, uint64_t *next)
+{
+    member longer = *m;
+    const graft_status st = find_end(c, &longer, whole, next);
+    if (*whole || longer.stored > 0) {
+        *m = longer;
+        return st;
+    }
+    *whole = !m->deflated && m->crc == 0;
+    return st;
 }
 
 /* A member whose header says how long it is. If its bytes are not whole it may be that the size is
  * what was damaged: then the next header may lie among them. */
-static graft_status check_known(scan *c, const member *m, bool *whole, uint64_t *next)
+static graft_status check_known(scan *c, member *m, bool *whole, uint64_t *next)
 {
-    *next = m->offset;
+    if (m->stored == 0)
+        return check_empty(c, m, whole, next);
+    *next = m->header + GRAFT__ZIP_LOCAL;
     const graft_status st = check(c, m, whole);
     if (st != GRAFT_OK || m->stored > room(c, m->offset))
         return st;
