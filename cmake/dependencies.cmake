@@ -13,7 +13,7 @@ if(GRAFT_ONEDNN AND NOT GRAFT_OPENMP)
           "-DGRAFT_ONEDNN=OFF -DGRAFT_OPENMP=OFF")
 endif()
 
-foreach(option GRAFT_SLEEF GRAFT_DEFLATE)
+foreach(option GRAFT_SLEEF GRAFT_DEFLATE GRAFT_NETTLE)
   if(${option} STREQUAL AUTO)
     set(${option} ${GRAFT_ONEDNN}) # beside the cache, so that it follows a later change
   endif()
@@ -58,6 +58,7 @@ graft_need(GRAFT_OPENMP "-DGRAFT_ONEDNN=OFF -DGRAFT_OPENMP=OFF" "GNU's OpenMP ru
            libgomp.so.1)
 graft_need(GRAFT_SLEEF "-DGRAFT_SLEEF=OFF" "SLEEF" libsleef-dev sleef sleef.h)
 graft_need(GRAFT_DEFLATE "-DGRAFT_DEFLATE=OFF" "libdeflate" libdeflate-dev deflate libdeflate.h)
+graft_need(GRAFT_NETTLE "-DGRAFT_NETTLE=OFF" "nettle" nettle-dev nettle nettle/sha2.h)
 
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)

@@ -8,16 +8,18 @@
 #include "file/crc.h"
 #include "file/inflate.h"
 #include "file/reading.h"
+#include "file/sha256.h"
 
 /* What is known of a piece after the reading is over. */
 typedef struct supply {
     graft__supply base;
     graft__source *source;
-    graft__piece piece; /* its member points to words below */
+    graft__piece piece; /* its member and sha256 point to words and hash below */
     graft_allocator allocator;
     size_t self_size;  /* of this block */
     size_t block_size; /* of the bytes where they had to be made; 0: they lie in the source */
     const char *path;
+    unsigned char hash[GRAFT__SHA256_SIZE];
     char words[]; /* path, 0, member, 0 */
 } supply;
 
@@ -99,6 +101,29 @@ static bool has_right_crc(const supply *s, graft_ctx *g, const void *bytes)
     return false;
 }
 
+static bool has_right_hash(const supply *s, graft_ctx *g, const void *bytes)
+{
+    const graft__piece *p = &s->piece;
+    if (!p->sha256)
+        return true;
+    graft__sha256 h;
+    unsigned char hash[GRAFT__SHA256_SIZE];
+    graft__sha256_begin(&h);
+    graft__sha256_add(&h, bytes, (size_t)p->size);
+    graft__sha256_end(&h, hash);
+    if (memcmp(hash, p->sha256, sizeof hash) == 0)
+        return true;
+    fault(s, g, GRAFT_FAULT_CHECKSUM,
+          "the SHA-256 of its %llu bytes is not the one that the file says: they are damaged",
+          (unsigned long long)p->size);
+    return false;
+}
+
+static bool is_undamaged(const supply *s, graft_ctx *g, const void *bytes)
+{
+    return has_right_crc(s, g, bytes) && has_right_hash(s, g, bytes);
+}
+
 /* Bytes of our own: inflated, swapped or moved to an aligned address. What is skipped is there
  * until it is checked. */
 static void *make_bytes(supply *s, graft_ctx *g)
@@ -110,7 +135,7 @@ static void *make_bytes(supply *s, graft_ctx *g)
         graft__fail_memory(g, (size_t)all, "load");
         return NULL;
     }
-    if (!unpack(s, g, out) || !has_right_crc(s, g, out)) {
+    if (!unpack(s, g, out) || !is_undamaged(s, g, out)) {
         s->allocator.free(s->allocator.user, out, size);
         return NULL;
     }
@@ -128,7 +153,7 @@ static void *fetch(graft__supply *base, graft_ctx *g)
     unsigned char *in_place = (unsigned char *)(uintptr_t)(s->source->bytes + s->piece.offset);
     if (!fits_in_place(s->source, &s->piece))
         return make_bytes(s, g);
-    return has_right_crc(s, g, in_place) ? in_place + s->piece.skip : NULL;
+    return is_undamaged(s, g, in_place) ? in_place + s->piece.skip : NULL;
 }
 
 static void release(void *base, void *data)
@@ -167,6 +192,10 @@ static supply *supply_new(graft__reading *r, const graft__piece *p)
         memcpy(s->words + path, p->member, member);
         s->piece.member = s->words + path;
     }
+    if (p->sha256) {
+        memcpy(s->hash, p->sha256, sizeof s->hash);
+        s->piece.sha256 = s->hash;
+    }
     pthread_mutex_init(&s->base.lock, NULL);
     return s;
 }
@@ -190,8 +219,11 @@ static graft__storage *in_place(graft__reading *r, const graft__piece *p)
 graft__storage *graft__piece_storage(graft__reading *r, const graft__piece *p)
 {
     graft__piece piece = *p;
-    const bool verify = p->has_crc && r->options.verify != GRAFT_VERIFY_NEVER;
-    piece.has_crc = verify;
+    const bool verify = (p->has_crc || p->sha256) && r->options.verify != GRAFT_VERIFY_NEVER;
+    if (!verify) {
+        piece.has_crc = false;
+        piece.sha256 = NULL;
+    }
     if (!verify && fits_in_place(r->source, &piece))
         return in_place(r, &piece);
     supply *waiting = supply_new(r, &piece);

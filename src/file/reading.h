@@ -22,8 +22,6 @@ typedef struct graft__reading {
     graft_dict *metadata; /* to be filled */
     bool bare;            /* set by a reader whose root is a value alone */
     struct graft_audit_report *audit; /* where to write what Python would run; NULL: nowhere */
-    int64_t pickle_offset;     /* of the opcode that is being run, for faults of what it calls */
-    const char *pickle_global; /* what it calls: "collections.OrderedDict" */
 } graft__reading;
 
 /* Sets the error "load: a.pt: data.pkl: byte 17: <words> (PickleStack)" with fault and offset;
@@ -67,10 +65,11 @@ typedef struct graft__piece {
     uint64_t size;           /* of the storage; skip + size == stored unless deflated */
     bool deflated;
     bool has_crc;
-    uint32_t crc;       /* of the skip + size bytes, inflated and not swapped */
-    uint32_t swap;      /* width of the elements whose bytes are to be reversed; 0: none */
-    uint32_t align;     /* that the elements need: their width, at most 8 */
-    const char *member; /* for errors; copied where the storage has to wait */
+    uint32_t crc;                /* of the skip + size bytes, inflated and not swapped */
+    uint32_t swap;               /* width of the elements whose bytes are to be reversed; 0: none */
+    uint32_t align;              /* that the elements need: their width, at most 8 */
+    const char *member;          /* for errors; copied where the storage has to wait */
+    const unsigned char *sha256; /* of the size bytes; NULL: none; copied. No skip then */
 } graft__piece;
 
 /* A storage of those bytes, which must lie within the source: at once where nothing is to be done

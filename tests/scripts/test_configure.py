@@ -31,6 +31,8 @@ def configure(tmp_path, run):
      "apt-get install libsleef-dev. To build without it: -DGRAFT_SLEEF=OFF"),
     ([*SMALL, "-DGRAFT_DEFLATE=ON"],
      "apt-get install libdeflate-dev. To build without it: -DGRAFT_DEFLATE=OFF"),
+    ([*SMALL, "-DGRAFT_NETTLE=ON"],
+     "apt-get install nettle-dev. To build without it: -DGRAFT_NETTLE=OFF"),
     (SMALL, "apt-get install libcmocka-dev. To build without the tests: -DGRAFT_TESTS=OFF"),
 ])
 def test_missing(configure, options, words):
@@ -54,6 +56,6 @@ def test_the_rest_follows_onednn(configure, tmp_path):
                 if word.startswith("-DGRAFT_")}
 
     assert configure()[0] == 0
-    assert {"-DGRAFT_SLEEF=1", "-DGRAFT_DEFLATE=1"} <= defines()
+    assert {"-DGRAFT_SLEEF=1", "-DGRAFT_DEFLATE=1", "-DGRAFT_NETTLE=1"} <= defines()
     assert configure(*SMALL)[0] == 0
     assert not any(word.endswith("=1") for word in defines())
