@@ -107,7 +107,8 @@ GRAFT_API graft_dict *graft_buffers(const graft_module *m);
 
 /* state_dict: parameters and persistent buffers under all their names. The tensors are the model's
  * own storages, without history: writing one writes the model, and training the model is seen here.
- * For a snapshot: graft_dict_clone. */
+ * For a snapshot: graft_dict_clone. As PyTorch's it is a collections.OrderedDict that has the
+ * versions of the modules' classes as the attribute _metadata. */
 GRAFT_API graft_dict *graft_state_dict(const graft_module *m);
 
 /* Calls visit for every module of the tree, parents first, each once, as named_modules: with its

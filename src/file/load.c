@@ -277,7 +277,8 @@ graft_tensor *graft_load_rows(graft_ctx *g, const char *path, const char *name, 
         int64_t size[GRAFT_MAX_DIMS];
         memcpy(size, t->size, sizeof size);
         size[0] = count;
-        rows = graft__tensor_alias(t, t->ndim, size, t->stride, t->offset + start * t->stride[0]);
+        rows = graft__tensor_view(t, "load_rows", t->ndim, size, t->stride,
+                                  t->offset + start * t->stride[0]);
     }
     graft__tensor_unref(t);
     return graft__result(rows);

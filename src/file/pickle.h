@@ -11,9 +11,10 @@ typedef struct graft__pickle graft__pickle;
 /* What the reader of a container gives the interpreter. */
 typedef struct graft__pickle_host {
     void *user;
-    /* A persistent id (a tuple, an int or a string) becomes a value, usually a storage
-     * (graft__pickle_storage_value). *out is owned by the interpreter then. NULL: they are refused.
-     */
+    /* A persistent id (a tuple, an int or a string) becomes a value: usually a storage, as a 1-d
+     * tensor over all of it, the same for the same key, or a record that stands for one. *out is
+     * owned by the interpreter then; id is lent. A string's length counts: it need not end with a
+     * 0. Faults are set at r->pickle_offset. NULL: persistent ids are refused. */
     graft_status (*persistent)(graft__pickle *p, void *user, const graft__value *id,
                                graft__value *out);
 } graft__pickle_host;

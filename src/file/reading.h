@@ -22,6 +22,8 @@ typedef struct graft__reading {
     graft_dict *metadata; /* to be filled */
     bool bare;            /* set by a reader whose root is a value alone */
     struct graft_audit_report *audit; /* where to write what Python would run; NULL: nowhere */
+    int64_t pickle_offset;     /* of the opcode that is being run, for faults of what it calls */
+    const char *pickle_global; /* what it calls: "collections.OrderedDict" */
 } graft__reading;
 
 /* Sets the error "load: a.pt: data.pkl: byte 17: <words> (PickleStack)" with fault and offset;

@@ -23,14 +23,14 @@ typedef struct graft__zip {
     graft_ctx *g;
     graft__zip_member *member; /* in the order of the central directory */
     size_t count, capacity;
-    uint32_t *index; /* by name */
+    uint32_t *index; /* by name: pairs of a hash and a member's number + 1 */
     size_t index_capacity;
 } graft__zip;
 
 /* Checks everything before it gives anything: end records, directory, each local header against the
  * directory, bounds, overlaps (of members with each other and with the directory), duplicate names,
- * names that are absolute or have "..", methods, ratios. Costs about 100 ns a member. On failure
- * the error is set and nothing is to be freed. */
+ * names that are absolute or have "..", methods, ratios. Costs about 100 ns a member, and a page of
+ * the file for each. On failure the error is set and nothing is to be freed. */
 graft_status graft__zip_open(graft__reading *r, graft__zip *zip);
 void graft__zip_close(graft__zip *zip);
 
@@ -52,6 +52,16 @@ void graft__zip_release(graft_ctx *g, graft__zip_bytes *b);
 /* A piece for graft__piece_storage of a member's bytes. name is 0-terminated and must live as long
  * as the piece. */
 graft__piece graft__zip_piece(const graft__zip_member *m, const char *name);
+
+/* What is left of an archive whose end or directory is lost: walks the local headers from the front
+ * to the first record of a directory or to the end of the file, over what is damaged, and puts the
+ * members into whole whose bytes are all there and pass their checksum, into lost (which may be
+ * NULL) the others whose header can be read: sizes are 0 where they are not known, and the member
+ * was cut off if offset + stored lies behind the end of the file. The second of two members of one
+ * name is lost. Members whose sizes stand behind their data only (as PyTorch writes them) end where
+ * a descriptor of that size is: one that holds an archive itself is lost. Reads all bytes, with
+ * progress. Both are closed with graft__zip_close; on failure nothing is to be freed. */
+graft_status graft__zip_scan(graft__reading *r, graft__zip *whole, graft__zip *lost);
 
 /* ---- Writing ---- */
 

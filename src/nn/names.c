@@ -64,13 +64,52 @@ static graft_status list_state(void *user, const char *path, graft_module *owner
     return status;
 }
 
+/* _metadata as PyTorch has it: the version of each module's class by its path. All of graft's are
+ * of version 1. */
+static graft_status list_version(void *user, const char *path, graft_module *m, bool first)
+{
+    (void)first;
+    graft_dict *local = graft__dict_new(m->ctx);
+    graft_status status = local ? graft_dict_set_int(local, "version", 1) : GRAFT_ERR_MEMORY;
+    if (!status)
+        status = graft_dict_set_dict(user, path, local);
+    graft__dict_unref(local);
+    return status;
+}
+
+static graft_dict *ordered_dict(graft_ctx *g)
+{
+    static const char name[] = "collections.OrderedDict";
+    graft_dict *d = graft__dict_new(g);
+    if (d && !graft__dict_set_class(d, "state_dict", name, strlen(name), strlen("collections"))) {
+        graft__dict_unref(d);
+        return NULL;
+    }
+    return d;
+}
+
+static graft_status add_metadata(const graft_module *m, graft_dict *d)
+{
+    graft_dict *attributes = graft__dict_new(m->ctx), *metadata = ordered_dict(m->ctx);
+    const graft__visitor v = {.all_names = true, .user = metadata, .module = list_version};
+    graft_status status = attributes && metadata ? graft__visit(m, &v) : GRAFT_ERR_MEMORY;
+    if (!status)
+        status = graft_dict_set_dict(attributes, "_metadata", metadata);
+    if (!status)
+        status = graft_dict_set_attributes(d, attributes);
+    graft__dict_unref(attributes);
+    graft__dict_unref(metadata);
+    return status;
+}
+
 graft_dict *graft_state_dict(const graft_module *m)
 {
-    graft_dict *d = m ? graft__dict_new(m->ctx) : NULL;
+    graft_dict *d = m ? ordered_dict(m->ctx) : NULL;
     if (!d)
         return NULL;
     const graft__visitor v = {.all_names = true, .user = d, .slot = list_state};
-    return filled(d, graft__visit(m, &v));
+    const graft_status status = graft__visit(m, &v);
+    return filled(d, status ? status : add_metadata(m, d));
 }
 
 /* ---- Modules ---- */

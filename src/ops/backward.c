@@ -1,6 +1,7 @@
 /* Backward: from a tensor along the tape to the leaves. */
 #include "kernel/copy.h"
 #include "ops/tape.h"
+#include "tensor/dtype.h"
 
 /* What backward has been through is let go of, unless the graph is retained. */
 static void release(graft__node *node)
@@ -100,6 +101,8 @@ static graft_tensor *first_grad(graft_tensor *t, graft_tensor *grad)
             graft__tensor_shape_text(grad, b), graft__tensor_shape_text(t, a));
         return NULL;
     }
+    if (grad && !graft__check_computes(g, "backward", grad->dtype))
+        return NULL;
     graft_tensor *first = graft__result(graft__tensor_like(t, t->dtype));
     if (!first)
         return NULL;

@@ -2,6 +2,7 @@
 
 #include "graft/ops.h"
 #include "kernel/accumulate.h"
+#include "tensor/dtype.h"
 
 /* ---- Inputs ---- */
 
@@ -56,6 +57,10 @@ bool graft__enter(const char *op, graft_tensor **input, int n, graft_dtype *resu
     *result = input[0]->dtype;
     if (as_it_is && graft__computes(*result))
         return true;
+    for (int i = 0; i < n; i++) {
+        if (!graft__check_computes(input[i]->object.ctx, op, input[i]->dtype))
+            return false;
+    }
     *result = common_dtype(input, n);
     if (!graft_dtype_is_floating(*result)) {
         fail_dtype(op, input, n);

@@ -1,6 +1,7 @@
 /* Comparisons of any dtypes. */
 #include "graft/ops.h"
 #include "ops/common.h"
+#include "tensor/dtype.h"
 
 /* The dtype in which all values that PyTorch would compare are exact. */
 static graft_dtype exact_dtype(graft_dtype common)
@@ -33,7 +34,8 @@ static graft_tensor *compute(const char *op, graft__comparison c, graft_tensor *
 
 static graft_tensor *apply(const char *op, graft__comparison c, graft_tensor *a, graft_tensor *b)
 {
-    if (!graft__same_context(op, a, b))
+    if (!graft__same_context(op, a, b) || !graft__check_computes(a->object.ctx, op, a->dtype) ||
+        !graft__check_computes(a->object.ctx, op, b->dtype))
         return NULL;
     const graft_dtype common = graft__result_dtype(a, b), exact = exact_dtype(common);
     a->object.ctx->no_grad++;

@@ -1,6 +1,7 @@
 /* Where gradients end up: in the nodes of the tape on their way, in the leaves at the end. */
 #include "kernel/accumulate.h"
 #include "ops/tape.h"
+#include "tensor/dtype.h"
 
 bool graft__wants(const graft__node *node, int i)
 {
@@ -163,6 +164,8 @@ graft_status graft_set_grad(graft_tensor *t, graft_tensor *grad)
         return graft__fail(g, GRAFT_ERR_STATE, "set_grad: expected a floating leaf");
     if (!graft__same_context("set_grad", t, grad))
         return GRAFT_ERR_ARGUMENT;
+    if (!graft__check_computes(g, "set_grad", grad->dtype))
+        return GRAFT_ERR_DTYPE;
     if (!graft__same_shape(t, grad)) {
         char a[GRAFT__SHAPE_TEXT], b[GRAFT__SHAPE_TEXT];
         return graft__fail(g, GRAFT_ERR_SHAPE,

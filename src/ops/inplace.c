@@ -191,7 +191,8 @@ static graft_tensor *change_recorded(const change *c, graft_tensor *t, graft_ten
 static graft_tensor *apply(const change *c, graft_tensor *t, graft_tensor *other)
 {
     if (!graft__same_context(c->name, t, other) || !floating(c->name, t) ||
-        !may_change(c->name, t) || !fits(c->name, t, other))
+        !graft__check_computes(t->object.ctx, c->name, other->dtype) || !may_change(c->name, t) ||
+        !fits(c->name, t, other))
         return NULL;
     graft_tensor *const input[] = {t, other};
     return graft__should_record(input, 2) ? change_recorded(c, t, other)

@@ -114,7 +114,7 @@ graft_tensor *graft_narrow(graft_tensor *t, int dim, int64_t start, int64_t leng
     memcpy(size, t->size, sizeof size);
     size[d] = length;
     graft_tensor *y =
-        graft__tensor_alias(t, t->ndim, size, t->stride, t->offset + begin * t->stride[d]);
+        graft__tensor_view(t, op.name, t->ndim, size, t->stride, t->offset + begin * t->stride[d]);
     if (!y)
         return NULL;
     return graft__finish(y, !graft__should_record(&t, 1) || record(&op, y, t, d, begin, length));
@@ -147,7 +147,7 @@ graft_tensor *graft_select(graft_tensor *t, int dim, int64_t index)
         stride[i] = t->stride[i < d ? i : i + 1];
     }
     graft_tensor *y =
-        graft__tensor_alias(t, t->ndim - 1, size, stride, t->offset + at * t->stride[d]);
+        graft__tensor_view(t, op.name, t->ndim - 1, size, stride, t->offset + at * t->stride[d]);
     if (!y)
         return NULL;
     return graft__finish(y, !graft__should_record(&t, 1) || record(&op, y, t, d, at, 1));

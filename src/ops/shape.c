@@ -109,7 +109,7 @@ static bool infer_sizes(const char *op, const graft_tensor *t, graft_shape *shap
 graft_tensor *graft__view_as(const graft__op *op, graft_tensor *t, int ndim, const int64_t *size,
                              const int64_t *stride)
 {
-    graft_tensor *y = graft__tensor_alias(t, ndim, size, stride, t->offset);
+    graft_tensor *y = graft__tensor_view(t, op->name, ndim, size, stride, t->offset);
     if (!y)
         return NULL;
     return graft__finish(y, !graft__should_record(&t, 1) || record_shape(op, y, t));
@@ -250,7 +250,7 @@ static graft_tensor *permute(const graft__op *op, graft_tensor *t, const int *fr
         size[i] = t->size[from[i]];
         stride[i] = t->stride[from[i]];
     }
-    graft_tensor *y = graft__tensor_alias(t, t->ndim, size, stride, t->offset);
+    graft_tensor *y = graft__tensor_view(t, op->name, t->ndim, size, stride, t->offset);
     if (!y || !graft__should_record(&t, 1))
         return graft__result(y);
     graft__node *node = graft__record(op, y, &t, 1, 0, sizeof(permute_attr));

@@ -132,22 +132,21 @@ graft_tensor *graft__tensor_like(const graft_tensor *t, graft_dtype dtype)
                               NULL, 0);
 }
 
-static bool is_same_view(const graft_tensor *t, int ndim, const int64_t *size, int64_t offset)
-{
-    return ndim == t->ndim && offset == t->offset &&
-           memcmp(size, t->size, (size_t)ndim * sizeof *size) == 0;
-}
-
 graft_tensor *graft__tensor_alias(const graft_tensor *t, int ndim, const int64_t *size,
                                   const int64_t *stride, int64_t offset)
 {
-    if (graft__width(t->dtype) == 0 && !is_same_view(t, ndim, size, offset)) {
-        graft__fail(t->object.ctx, GRAFT_ERR_DTYPE,
-                    "view: %s comes in blocks of several elements, which can't be viewed",
-                    graft_dtype_name(t->dtype));
-        return NULL;
-    }
     return graft__tensor_over(graft__storage_ref(t->storage), t->dtype, ndim, size, stride, offset);
+}
+
+graft_tensor *graft__tensor_view(const graft_tensor *t, const char *op, int ndim,
+                                 const int64_t *size, const int64_t *stride, int64_t offset)
+{
+    if (graft__width(t->dtype) > 0)
+        return graft__tensor_alias(t, ndim, size, stride, offset);
+    graft__fail(t->object.ctx, GRAFT_ERR_DTYPE,
+                "%s: %s comes in blocks of several elements, which can't be viewed", op,
+                graft_dtype_name(t->dtype));
+    return NULL;
 }
 
 graft_tensor *graft__result(graft_tensor *t)

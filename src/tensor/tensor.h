@@ -49,10 +49,14 @@ graft_tensor *graft__tensor_carried(graft_ctx *g, const char *op, int ndim, cons
 /* A contiguous tensor with t's shape and the dtype, not initialised. */
 graft_tensor *graft__tensor_like(const graft_tensor *t, graft_dtype dtype);
 
-/* A tensor over the storage of t; offset counts from the start of the storage; no history. A dtype
- * in blocks can't be viewed (GRAFT_ERR_DTYPE). */
+/* A tensor over the storage of t; offset counts from the start of the storage; no history. */
 graft_tensor *graft__tensor_alias(const graft_tensor *t, int ndim, const int64_t *size,
                                   const int64_t *stride, int64_t offset);
+
+/* The same for the operation op, of another shape or place: a dtype in blocks can't be viewed so
+ * (GRAFT_ERR_DTYPE). */
+graft_tensor *graft__tensor_view(const graft_tensor *t, const char *op, int ndim,
+                                 const int64_t *size, const int64_t *stride, int64_t offset);
 
 /* A tensor over a storage, whose reference it takes over (also on failure). NULL stride:
  * contiguous. */

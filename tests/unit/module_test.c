@@ -443,7 +443,13 @@ static void test_shared_modules(void **state)
     graft_sequential_add(m, graft_relu_layer(g));
     graft_sequential_add(m, shared);
     assert_keys(graft_parameters(m), (const char *[]){"0.weight"}, 1);
-    assert_keys(graft_state_dict(m), (const char *[]){"0.weight", "2.weight"}, 2);
+    const graft_dict *d = graft_state_dict(m), *metadata = graft_dict_dict(d, "_metadata");
+    assert_keys(d, (const char *[]){"0.weight", "2.weight"}, 2);
+    assert_string_equal(graft_dict_class(d), "collections.OrderedDict");
+    assert_string_equal(graft_dict_class(metadata), "collections.OrderedDict");
+    assert_keys(metadata, (const char *[]){"", "0", "1", "2"}, 4);
+    for (int64_t i = 0; i < 4; i++)
+        assert_int_equal(graft_dict_int_at(graft_dict_dict_at(metadata, i), 0), 1);
     assert_int_equal(graft_parameter_count(m, false), 4);
     char *text = graft_module_text(m);
     assert_string_equal(text, "Sequential(\n"
