@@ -98,6 +98,22 @@ void graft__error_append(graft_ctx *g, const char *format, ...)
     e->text_size = old + added + 1;
 }
 
+graft__error graft__error_put_aside(graft_ctx *g)
+{
+    const graft__error e = g->error;
+    g->error.status = GRAFT_OK;
+    g->error.text_size = 0; /* a block goes along with e */
+    return e;
+}
+
+void graft__error_put_back(graft_ctx *g, const graft__error *e)
+{
+    graft_clear_error(g);
+    g->error = *e;
+    if (e->status != GRAFT_OK && e->text_size == 0)
+        g->error.text = g->error.small;
+}
+
 const char *graft_error(const graft_ctx *g)
 {
     return g && g->error.status != GRAFT_OK ? g->error.text : NULL;

@@ -27,4 +27,9 @@ graft_status graft__fail_memory(graft_ctx *g, size_t size, const char *what);
 void graft__error_append(graft_ctx *g, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Takes the pending error away, so that others can be met and looked at, and puts it back: what
+ * came in between is forgotten then. */
+graft__error graft__error_put_aside(graft_ctx *g);
+void graft__error_put_back(graft_ctx *g, const graft__error *e);
+
 #endif

@@ -112,6 +112,7 @@ graft_checkpoint *graft__open(graft_ctx *g, const graft__open_args *args)
         .total = source->size,
         .metadata = graft__dict_new(g),
         .audit = args->audit,
+        .lenient = args->lenient,
     };
     const graft__format *format = r.metadata ? find_format(&r) : NULL;
     graft_dict *root = format ? format->read(&r) : NULL;

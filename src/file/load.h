@@ -11,6 +11,7 @@ typedef struct graft__open_args {
     size_t size;
     graft_read_options options;
     struct graft_audit_report *audit; /* NULL: none */
+    bool lenient;                     /* reading.h */
 } graft__open_args;
 
 /* All give a checkpoint with one reference, the caller's; NULL with the error set. The last two

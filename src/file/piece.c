@@ -18,6 +18,7 @@ typedef struct supply {
     graft_allocator allocator;
     size_t self_size;  /* of this block */
     size_t block_size; /* of the bytes where they had to be made; 0: they lie in the source */
+    bool lost;
     const char *path;
     unsigned char hash[GRAFT__SHA256_SIZE];
     char words[]; /* path, 0, member, 0 */
@@ -150,6 +151,10 @@ static void *make_bytes(supply *s, graft_ctx *g)
 static void *fetch(graft__supply *base, graft_ctx *g)
 {
     supply *s = (supply *)base;
+    if (s->lost) {
+        fault(s, g, GRAFT_FAULT_TRUNCATED, "its bytes are not all there");
+        return NULL;
+    }
     unsigned char *in_place = (unsigned char *)(uintptr_t)(s->source->bytes + s->piece.offset);
     if (!fits_in_place(s->source, &s->piece))
         return make_bytes(s, g);
@@ -239,5 +244,18 @@ graft__storage *graft__piece_storage(graft__reading *r, const graft__piece *p)
         graft__storage_unref(s);
         return NULL;
     }
+    return s;
+}
+
+graft__storage *graft__lost_storage(graft__reading *r, uint64_t size, const char *member)
+{
+    const graft__piece piece = {.size = size, .member = member};
+    supply *waiting = supply_new(r, &piece);
+    if (!waiting)
+        return NULL;
+    waiting->lost = true;
+    graft__storage *s = graft__storage_promise(r->g, (size_t)size, &waiting->base);
+    if (!s)
+        release(waiting, NULL);
     return s;
 }

@@ -20,7 +20,8 @@ typedef struct graft__reading {
     uint64_t memory_left; /* of options.max_memory */
     uint64_t done, total; /* progress */
     graft_dict *metadata; /* to be filled */
-    bool bare;            /* set by a reader whose root is a value alone */
+    bool lenient; /* for salvage: what is missing becomes a storage that fails when it is used */
+    bool bare;    /* set by a reader whose root is a value alone */
     struct graft_audit_report *audit; /* where to write what Python would run; NULL: nowhere */
     int64_t pickle_offset;     /* of the opcode that is being run, for faults of what it calls */
     const char *pickle_global; /* what it calls: "collections.OrderedDict" */
@@ -78,6 +79,9 @@ typedef struct graft__piece {
  * to them, else when they are first used or, with GRAFT_VERIFY_OPEN, now (with progress). NULL with
  * the error set. */
 graft__storage *graft__piece_storage(graft__reading *r, const graft__piece *p);
+
+/* A storage of bytes that are lost: using it is the fault TRUNCATED. */
+graft__storage *graft__lost_storage(graft__reading *r, uint64_t size, const char *member);
 
 /* ---- Little-endian numbers at any address ---- */
 
