@@ -1,6 +1,7 @@
 """npy and npz files of numpy."""
 
 import io
+import zipfile
 
 import graft
 import numpy
@@ -72,3 +73,80 @@ def test_a_file_that_numpy_reads_is_read(g, tmp_path):
         values.assert_array(numpy.load(io.BytesIO(data)), array)
         (tmp_path / "a.npy").write_bytes(data)
         values.assert_array(values.load(g, tmp_path / "a.npy").root[""], array)
+
+
+# ---- npz ----
+
+ARRAYS = {"a": made((2, 3), "<f4"), "b.weight": made((5,), "<i8"), "scalar": made((), "<f8"),
+          "empty": made((0, 3), "<f2"), "swapped": made((3, 2), ">c16"),
+          "fortran": made((3, 4), ">i4", "F"), "folder/name": made((7,), "?"), "ü": made((1,), "u1")}
+
+
+@pytest.mark.parametrize("verify", ["USE", "OPEN", "NEVER"])
+@pytest.mark.parametrize("save", [numpy.savez, numpy.savez_compressed])
+def test_archives(g, tmp_path, save, verify):
+    save(tmp_path / "a.npz", **ARRAYS)
+    for mapped in (True, False):
+        c = values.load(g, tmp_path / "a.npz", map=mapped,
+                        verify=getattr(graft.lib, f"GRAFT_VERIFY_{verify}"))
+        assert (c.format, c.bare, list(c.root)) == ("npz", False, list(ARRAYS))
+        for name, array in ARRAYS.items():
+            values.assert_array(c.root[name], array)
+        assert c.root["fortran"].flags.f_contiguous
+
+
+def test_large_compressed_archives(g, tmp_path):
+    """Headers are found at the head of data that is deflated in many ways."""
+    random = numpy.random.default_rng(3)
+    for array in [numpy.zeros(10**6), random.integers(0, 4, 10**6, "u1"), random.random(10**5),
+                  numpy.arange(10**5) // 7]:
+        numpy.savez_compressed(tmp_path / "a.npz", array)
+        values.assert_array(values.load(g, tmp_path / "a.npz").root["arr_0"], array)
+
+
+@pytest.mark.parametrize("level", [0, 1, 9])
+def test_levels(g, tmp_path, level):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED, compresslevel=level) as z:
+        for name, array in ARRAYS.items():
+            with z.open(name + ".npy", "w") as file:
+                numpy.lib.format.write_array(file, array)
+    c = values.load(g, tmp_path / "a.npz")
+    for name, array in ARRAYS.items():
+        values.assert_array(c.root[name], array)
+
+
+def test_an_archive_of_nothing(g, tmp_path):
+    numpy.savez(tmp_path / "a.npz")
+    assert values.load(g, tmp_path / "a.npz") == ({}, {}, "npz", False)
+
+
+def test_a_member_that_is_no_array(g, tmp_path):
+    numpy.savez(tmp_path / "a.npz", a=ARRAYS["a"], pickles=numpy.array([{}], object))
+    with pytest.raises(graft.GraftError, match=r"a\.npz: pickles\.npy: byte \d+: descr '\|O'"):
+        g.checkpoint_open(tmp_path / "a.npz", None)
+    with zipfile.ZipFile(tmp_path / "b.npz", "w") as z:
+        z.writestr("a.npy", (tmp_path / "a.npz").read_bytes())
+    with pytest.raises(graft.GraftError, match=r"b\.npz: a\.npy: byte 0: no npy file"):
+        g.checkpoint_open(tmp_path / "b.npz", None)
+    numpy.savez(tmp_path / "a.npz", a=ARRAYS["a"])
+    with zipfile.ZipFile(tmp_path / "a.npz", "a") as z:
+        z.writestr("note.txt", "hello")
+    with pytest.raises(graft.GraftError, match=r"a member 'note\.txt': expected names that end"):
+        g.checkpoint_open(tmp_path / "a.npz", None)
+
+
+@pytest.mark.parametrize("save", [numpy.savez, numpy.savez_compressed])
+def test_a_flipped_bit_is_found(g, tmp_path, save):
+    """Whether it is in the header or in the elements."""
+    save(tmp_path / "a.npz", a=numpy.arange(100.0))
+    data = bytearray((tmp_path / "a.npz").read_bytes())
+    with zipfile.ZipFile(tmp_path / "a.npz") as z:
+        info = z.infolist()[0]
+    begin = info.header_offset + 30 + int.from_bytes(data[26:28], "little") + int.from_bytes(
+        data[28:30], "little")
+    for at in range(begin, begin + info.compress_size, 7):
+        data[at] ^= 4
+        (tmp_path / "b.npz").write_bytes(data)
+        with pytest.raises(graft.GraftError, match=r"b\.npz: a\.npy: "):
+            values.load(g, tmp_path / "b.npz")
+        data[at] ^= 4
