@@ -81,6 +81,9 @@ graft_status graft__zip_begin(graft__zip_writer *w, const char *name, uint64_t s
 graft_status graft__zip_write(graft__zip_writer *w, const void *bytes, size_t size);
 graft_status graft__zip_end(graft__zip_writer *w);
 
+/* The checksum of the member that ended last. */
+uint32_t graft__zip_crc(const graft__zip_writer *w);
+
 /* Writes the directory and frees w (in any case). */
 graft_status graft__zip_finish(graft__zip_writer *w);
 void graft__zip_writer_free(graft__zip_writer *w); /* without finishing; NULL is ignored */

@@ -227,6 +227,11 @@ graft_status graft__zip_end(graft__zip_writer *w)
     return w->status;
 }
 
+uint32_t graft__zip_crc(const graft__zip_writer *w)
+{
+    return w->entry.crc;
+}
+
 static graft_status write_directory(graft__zip_writer *w)
 {
     if (w->open)
