@@ -302,8 +302,8 @@ static graft_status find_header(graft__reading *r, const char **text, uint64_t *
 graft_status graft__safetensors_parse(graft__reading *r, graft__safetensors *out)
 {
     *out = (graft__safetensors){.g = r->g};
-    const char *text;
-    uint64_t size;
+    const char *text = NULL;
+    uint64_t size = 0;
     graft_status status = find_header(r, &text, &size);
     if (status != GRAFT_OK)
         return status;

@@ -32,15 +32,6 @@ graft_write_options graft_write_defaults(void)
     return (graft_write_options){.format = GRAFT_FORMAT_AUTO, .sync = true, .alignment = 64};
 }
 
-graft_status graft__written(graft__writing *w, uint64_t bytes)
-{
-    w->done += bytes;
-    if (!w->options.progress || w->options.progress(w->options.progress_user, w->done, w->total))
-        return GRAFT_OK;
-    return graft__fail(w->g, GRAFT_ERR_CANCELLED, "%s: %s: cancelled by the progress function",
-                       w->op, w->path);
-}
-
 static graft_format format_of(const char *path)
 {
     const size_t length = strlen(path);
