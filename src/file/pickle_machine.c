@@ -40,10 +40,9 @@ bool graft__pickle_reserve(graft__pickle *p, void **items, size_t count, size_t 
 
 /* ---- The stack ---- */
 
-bool graft__pickle_push(graft__pickle *p, graft__value v)
+bool graft__pickle_push_grown(graft__pickle *p, graft__value v)
 {
-    if (p->depth == p->capacity &&
-        !graft__pickle_reserve(p, (void **)&p->stack, p->depth, &p->capacity, sizeof *p->stack)) {
+    if (!graft__pickle_reserve(p, (void **)&p->stack, p->depth, &p->capacity, sizeof *p->stack)) {
         graft__pickle_drop(p, &v);
         return false;
     }
@@ -51,11 +50,9 @@ bool graft__pickle_push(graft__pickle *p, graft__value v)
     return true;
 }
 
-bool graft__pickle_need(graft__pickle *p, size_t n)
+bool graft__pickle_fail_need(graft__pickle *p, size_t n)
 {
     const size_t there = p->depth - p->floor;
-    if (there >= n)
-        return true;
     return graft__pickle_fail(p, GRAFT_FAULT_PICKLE_STACK,
                               "wants %zu value%s on the stack: there %s %zu%s", n,
                               n == 1 ? "" : "s", there == 1 ? "is" : "are", there,

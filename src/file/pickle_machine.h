@@ -14,6 +14,7 @@ typedef struct graft__pickle_argument {
     uint64_t number;
     const unsigned char *text, *second; /* in the pickle; second: INST's and GLOBAL's other line */
     size_t length, second_length;
+    bool truncated; /* of a text: it says it has number bytes, which are not there */
 } graft__pickle_argument;
 
 typedef enum graft__pickle_shape {
@@ -29,10 +30,44 @@ typedef enum graft__pickle_shape {
     GRAFT__PICKLE_TEXT64  /* 8 */
 } graft__pickle_shape;
 
-/* Reads what stands behind an opcode from bytes[*at] on. false, without an error set, if it is not
- * all there: then text is where it begins, and number how long it says it is. */
-bool graft__pickle_argument_read(const unsigned char *bytes, size_t size, size_t *at,
-                                 graft__pickle_shape shape, graft__pickle_argument *out);
+/* A line or two of text behind an opcode. */
+bool graft__pickle_lines_read(const unsigned char *bytes, size_t size, size_t *at, bool two,
+                              graft__pickle_argument *out);
+
+/* Reads what stands behind an opcode from bytes[*at] on: those fields of *out that the shape has.
+ * false, without an error set, if it is not all there. Inline, as it runs twice for every opcode.
+ */
+static inline bool graft__pickle_argument_read(const unsigned char *bytes, size_t size, size_t *at,
+                                               graft__pickle_shape shape,
+                                               graft__pickle_argument *out)
+{
+    static const unsigned char widths[] = {
+        [GRAFT__PICKLE_NOTHING] = 0, [GRAFT__PICKLE_U8] = 1,    [GRAFT__PICKLE_U16] = 2,
+        [GRAFT__PICKLE_U32] = 4,     [GRAFT__PICKLE_U64] = 8,   [GRAFT__PICKLE_TEXT8] = 1,
+        [GRAFT__PICKLE_TEXT32] = 4,  [GRAFT__PICKLE_TEXT64] = 8};
+    if (shape == GRAFT__PICKLE_NOTHING)
+        return true;
+    if (shape == GRAFT__PICKLE_LINE || shape == GRAFT__PICKLE_LINES)
+        return graft__pickle_lines_read(bytes, size, at, shape == GRAFT__PICKLE_LINES, out);
+    const size_t width = widths[shape];
+    if (size - *at < width)
+        return false;
+    const unsigned char *number = bytes + *at;
+    *at += width;
+    out->number = width == 1   ? number[0]
+                  : width == 2 ? graft__le16(number)
+                  : width == 4 ? graft__le32(number)
+                               : graft__le64(number);
+    if (shape < GRAFT__PICKLE_TEXT8)
+        return true;
+    out->text = bytes + *at;
+    out->truncated = out->number > size - *at;
+    if (out->truncated)
+        return false;
+    out->length = (size_t)out->number;
+    *at += out->length;
+    return true;
+}
 
 /* An opcode. run does it; NULL: there is no such opcode, or (STOP, PROTO, FRAME) the loop does it.
  */
@@ -137,11 +172,26 @@ static inline bool graft__pickle_charge(graft__pickle *p, uint64_t bytes)
 bool graft__pickle_reserve(graft__pickle *p, void **items, size_t count, size_t *capacity,
                            size_t item_size);
 
+/* The same where the stack is full. */
+bool graft__pickle_push_grown(graft__pickle *p, graft__value v);
+
 /* Takes over v, also on failure. */
-bool graft__pickle_push(graft__pickle *p, graft__value v);
+static inline bool graft__pickle_push(graft__pickle *p, graft__value v)
+{
+    if (p->depth == p->capacity)
+        return graft__pickle_push_grown(p, v);
+    p->stack[p->depth++] = v;
+    return true;
+}
+
+/* Sets the fault of too few values. */
+bool graft__pickle_fail_need(graft__pickle *p, size_t n);
 
 /* Whether there are n values above the last mark. */
-bool graft__pickle_need(graft__pickle *p, size_t n);
+static inline bool graft__pickle_need(graft__pickle *p, size_t n)
+{
+    return p->depth - p->floor >= n || graft__pickle_fail_need(p, n);
+}
 
 /* The same for one mark; then *from is where its values begin, and the mark is gone. */
 bool graft__pickle_unmark(graft__pickle *p, size_t *from);

@@ -70,9 +70,11 @@ static graft__pickle_slot *want(graft__pickle *p, uint64_t number)
 /* Whether the opcode asks for an entry, and which. */
 static bool is_get(unsigned char op, const graft__pickle_argument *a, uint64_t *number)
 {
-    *number = a->number;
-    return op == 'h' || op == 'j' ||
-           (op == 'g' && graft__pickle_decimal(a->text, a->length, number));
+    if (op == 'h' || op == 'j') {
+        *number = a->number;
+        return true;
+    }
+    return op == 'g' && graft__pickle_decimal(a->text, a->length, number);
 }
 
 bool graft__pickle_memo_open(graft__pickle *p)

@@ -7,25 +7,6 @@
 
 /* ---- Arguments ---- */
 
-static size_t width_of(graft__pickle_shape shape)
-{
-    switch (shape) {
-    case GRAFT__PICKLE_U8:
-    case GRAFT__PICKLE_TEXT8:
-        return 1;
-    case GRAFT__PICKLE_U16:
-        return 2;
-    case GRAFT__PICKLE_U32:
-    case GRAFT__PICKLE_TEXT32:
-        return 4;
-    case GRAFT__PICKLE_U64:
-    case GRAFT__PICKLE_TEXT64:
-        return 8;
-    default:
-        return 0;
-    }
-}
-
 static bool read_line(const unsigned char *bytes, size_t size, size_t *at,
                       const unsigned char **text, size_t *length)
 {
@@ -38,33 +19,11 @@ static bool read_line(const unsigned char *bytes, size_t size, size_t *at,
     return true;
 }
 
-bool graft__pickle_argument_read(const unsigned char *bytes, size_t size, size_t *at,
-                                 graft__pickle_shape shape, graft__pickle_argument *out)
+bool graft__pickle_lines_read(const unsigned char *bytes, size_t size, size_t *at, bool two,
+                              graft__pickle_argument *out)
 {
-    if (shape == GRAFT__PICKLE_NOTHING)
-        return true;
-    *out = (graft__pickle_argument){.number = 0};
-    if (shape == GRAFT__PICKLE_LINE || shape == GRAFT__PICKLE_LINES)
-        return read_line(bytes, size, at, &out->text, &out->length) &&
-               (shape == GRAFT__PICKLE_LINE ||
-                read_line(bytes, size, at, &out->second, &out->second_length));
-    const size_t width = width_of(shape);
-    if (size - *at < width)
-        return false;
-    const unsigned char *number = bytes + *at;
-    out->number = width == 1   ? number[0]
-                  : width == 2 ? graft__le16(number)
-                  : width == 4 ? graft__le32(number)
-                               : graft__le64(number);
-    *at += width;
-    if (shape < GRAFT__PICKLE_TEXT8)
-        return true;
-    out->text = bytes + *at;
-    if (out->number > size - *at)
-        return false;
-    out->length = (size_t)out->number;
-    *at += out->length;
-    return true;
+    return read_line(bytes, size, at, &out->text, &out->length) &&
+           (!two || read_line(bytes, size, at, &out->second, &out->second_length));
 }
 
 /* ---- Small opcodes ---- */
@@ -234,10 +193,9 @@ const graft__pickle_opcode graft__pickle_opcodes[256] = {
 
 /* ---- The loop ---- */
 
-static bool ends_early(graft__pickle *p, const graft__pickle_opcode *o,
-                       const graft__pickle_argument *a)
+static bool ends_early(graft__pickle *p, const graft__pickle_argument *a)
 {
-    if (a->text && o->shape >= GRAFT__PICKLE_TEXT8)
+    if (a->truncated)
         return graft__pickle_fail(
             p, GRAFT_FAULT_TRUNCATED, "has a text of %llu bytes, of which %zu are there",
             (unsigned long long)a->number, p->size - (size_t)(a->text - p->bytes));
@@ -248,7 +206,8 @@ static bool ends_early(graft__pickle *p, const graft__pickle_opcode *o,
 /* One opcode; *stop: it was STOP. */
 static bool step(graft__pickle *p, bool *stop)
 {
-    graft__pickle_argument a = {.number = 0};
+    graft__pickle_argument a;
+    a.truncated = false;
     p->op_at = p->at;
     p->r->pickle_offset = (int64_t)p->at;
     if (p->at >= p->size) {
@@ -268,7 +227,7 @@ static bool step(graft__pickle *p, bool *stop)
         return false;
     }
     if (!graft__pickle_argument_read(p->bytes, p->size, &p->at, o->shape, &a))
-        return ends_early(p, o, &a);
+        return ends_early(p, &a);
     return o->run(p, &a);
 }
 
