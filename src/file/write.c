@@ -17,6 +17,7 @@ static const struct {
     {".ckpt", GRAFT_FORMAT_PT},
     {".safetensors", GRAFT_FORMAT_SAFETENSORS},
     {".safetensors.index.json", GRAFT_FORMAT_SAFETENSORS},
+    {".npz", GRAFT_FORMAT_NPZ},
 };
 
 static const struct {
@@ -25,6 +26,7 @@ static const struct {
 } writers[] = {
     {GRAFT_FORMAT_PT, graft__write_pt},
     {GRAFT_FORMAT_SAFETENSORS, graft__write_safetensors},
+    {GRAFT_FORMAT_NPZ, graft__write_npz},
 };
 
 graft_write_options graft_write_defaults(void)

@@ -6,6 +6,7 @@ import zipfile
 import graft
 import numpy
 import pytest
+import torch
 import values
 
 DTYPES = ["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "c8", "c16"]
@@ -150,3 +151,70 @@ def test_a_flipped_bit_is_found(g, tmp_path, save):
         with pytest.raises(graft.GraftError, match=r"b\.npz: a\.npy: "):
             values.load(g, tmp_path / "b.npz")
         data[at] ^= 4
+
+
+# ---- Writing ----
+
+def resaved(g, source, target):
+    c = g.checkpoint_open(source, None)
+    g.save(target, graft.lib.graft_checkpoint_root(c))
+    graft.lib.graft_checkpoint_free(c)
+
+
+def numpy_bytes(array):
+    out = io.BytesIO()
+    numpy.lib.format.write_array(out, array)
+    return out.getvalue()
+
+
+def test_what_is_written_is_what_numpy_writes(g, tmp_path):
+    """Members to the byte, all dtypes that numpy has, C order, aligned data."""
+    arrays = {f"{dtype[1:]}.{i}": made(shape, dtype, "CF"[i % 2])
+              for dtype in ["<" + name for name in DTYPES] + [">f4"]
+              for i, shape in enumerate(SHAPES + [(10**9, 0), (0,) * 8])}
+    numpy.savez_compressed(tmp_path / "a.npz", **arrays)
+    resaved(g, tmp_path / "a.npz", tmp_path / "b.npz")
+    resaved(g, tmp_path / "b.npz", tmp_path / "c.npz")
+    assert (tmp_path / "b.npz").read_bytes() == (tmp_path / "c.npz").read_bytes()
+    with numpy.load(tmp_path / "b.npz") as loaded:
+        assert list(loaded) == list(arrays)
+        for name, array in arrays.items():
+            values.assert_array(loaded[name], array)
+    data = (tmp_path / "b.npz").read_bytes()
+    with zipfile.ZipFile(tmp_path / "b.npz") as z:
+        assert z.testzip() is None
+        for info in z.infolist():
+            array = arrays[info.filename.removesuffix(".npy")]
+            native = numpy.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+            member = z.read(info)
+            assert member == numpy_bytes(native.reshape(array.shape))
+            assert data.find(member[:64], info.header_offset) % 64 == 0
+
+
+def test_nested_dicts(g, tmp_path):
+    with g.scope():
+        model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Linear(2, 1))
+        root = g.dict_new()
+        inside = g.dict_new()
+        for name, tensor in model.state_dict().items():
+            g.dict_set_tensor(inside, name, tensor)
+        g.dict_set_dict(root, "model", inside)
+        g.dict_set_tensor(root, "turned", torch.arange(12.0).reshape(3, 4).t())
+        g.save(tmp_path / "a.npz", root)
+        g.dict_free(inside)
+        g.dict_free(root)
+    with numpy.load(tmp_path / "a.npz") as loaded:
+        assert list(loaded) == [f"model.{name}" for name in model.state_dict()] + ["turned"]
+        for name, tensor in model.state_dict().items():
+            values.assert_array(loaded[f"model.{name}"], tensor.numpy())
+        values.assert_array(loaded["turned"], numpy.arange(12, dtype="f4").reshape(3, 4).T)
+
+
+def test_dtypes_that_numpy_lacks(g, tmp_path):
+    with g.scope():
+        root = g.dict_new()
+        g.dict_set_tensor(root, "half", torch.zeros(2, dtype=torch.bfloat16))
+        with pytest.raises(graft.GraftError, match=r"a\.npz: half: numpy has no bfloat16"):
+            g.save(tmp_path / "a.npz", root)
+        g.dict_free(root)
+    assert list(tmp_path.iterdir()) == []

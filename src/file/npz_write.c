@@ -1,0 +1,163 @@
+/* Writing npz: an npy of each tensor, as numpy.savez has them, stored and aligned. */
+#include <stdio.h>
+#include <string.h>
+
+#include "file/elements.h"
+#include "file/tensor_list.h"
+#include "file/writing.h"
+#include "file/zip_parts.h"
+
+enum { ALIGN = 64, HEADER = 512, START = 10 };
+
+/* numpy's names of dtypes; NULL where it has none. */
+static const char *const descrs[GRAFT_DTYPES] = {
+    [GRAFT_BOOL] = "|b1", [GRAFT_I8] = "|i1",    [GRAFT_U8] = "|u1",  [GRAFT_I16] = "<i2",
+    [GRAFT_I32] = "<i4",  [GRAFT_I64] = "<i8",   [GRAFT_U16] = "<u2", [GRAFT_U32] = "<u4",
+    [GRAFT_U64] = "<u8",  [GRAFT_F16] = "<f2",   [GRAFT_F32] = "<f4", [GRAFT_F64] = "<f8",
+    [GRAFT_C64] = "<c8",  [GRAFT_C128] = "<c16",
+};
+
+/* The header to the byte as numpy writes it, which leaves room for the first size to grow to 21
+ * digits, and then fills up to a multiple of 64, with 64 where it is one. Returns its size. */
+static size_t make_header(const graft_tensor *t, char out[HEADER])
+{
+    char *text = out + START;
+    size_t room = HEADER - START;
+    int n = snprintf(text, room, "{'descr': '%s', 'fortran_order': False, 'shape': (",
+                     descrs[t->dtype]);
+    int first = 0;
+    for (int i = 0; i < t->ndim; i++) {
+        int digits =
+            snprintf(text + n, room - (size_t)n, "%s%lld", i ? ", " : "", (long long)t->size[i]);
+        first = i ? first : digits;
+        n += digits;
+    }
+    n += snprintf(text + n, room - (size_t)n, "%s), }", t->ndim == 1 ? "," : "");
+    size_t used = START + (size_t)n + (t->ndim ? 21 - (size_t)first : 0) + 1;
+    size_t size = used + ALIGN - used % ALIGN;
+    memset(text + n, ' ', size - START - (size_t)n);
+    out[size - 1] = '\n';
+    memcpy(out, "\x93NUMPY\1\0", 8);
+    out[8] = (char)((size - START) & 0xFF);
+    out[9] = (char)((size - START) >> 8);
+    return size;
+}
+
+/* What the parts of the writer share. */
+typedef struct npz {
+    graft__writing *w;
+    graft__text begin; /* of errors */
+    graft__tensor_list list;
+    graft__text name; /* of the member that is written */
+    graft__zip_writer *zip;
+} npz;
+
+/* The name of the member of tensor i, valid until the next; NULL with the error set. */
+static const char *member_name(npz *z, size_t i)
+{
+    graft__text_cut(&z->name, 0);
+    graft__text_addn(&z->name, graft__listed_name(&z->list, i), z->list.item[i].length);
+    graft__text_add(&z->name, ".npy");
+    if (!z->name.failed)
+        return z->name.data;
+    graft__fail_memory(z->w->g, z->list.item[i].length, z->w->op);
+    return NULL;
+}
+
+static graft_status check_tensor(npz *z, size_t i)
+{
+    const graft_tensor *t = z->list.item[i].tensor;
+    const char *shown = graft__listed_name(&z->list, i), *name = member_name(z, i);
+    if (!name)
+        return GRAFT_ERR_MEMORY;
+    const char *bad = z->list.item[i].length == 0 ? "an empty name"
+                      : z->name.length > 0xFFFF   ? "a name of more than 65,531 bytes"
+                                                  : graft__zip_name_fault(name, z->name.length);
+    if (bad)
+        return graft__fail(z->w->g, GRAFT_ERR_NAME, "%s: '%.200s': %s, which an npz can't have",
+                           z->begin.data, shown, bad);
+    if (!descrs[t->dtype])
+        return graft__fail(z->w->g, GRAFT_ERR_DTYPE,
+                           "%s: %.200s: numpy has no %s: expected another dtype (graft_to), or "
+                           "another format",
+                           z->begin.data, shown, graft_dtype_name(t->dtype));
+    z->w->total += graft__element_bytes(t);
+    return GRAFT_OK;
+}
+
+static graft_status write_part(void *user, const void *bytes, size_t size)
+{
+    npz *z = user;
+    graft_status status = graft__zip_write(z->zip, bytes, size);
+    return status == GRAFT_OK ? graft__written(z->w, size) : status;
+}
+
+static graft_status write_tensor(npz *z, size_t i)
+{
+    const char *name = member_name(z, i);
+    const graft_tensor *t = name ? graft__listed_take(&z->list, i) : NULL;
+    if (!t)
+        return graft_error_status(z->w->g);
+    char header[HEADER];
+    size_t size = make_header(t, header);
+    graft_status status = graft__zip_begin(z->zip, name, size + graft__element_bytes(t), ALIGN);
+    if (status == GRAFT_OK)
+        status = graft__zip_write(z->zip, header, size);
+    if (status == GRAFT_OK)
+        status = graft__each_part(t, write_part, z);
+    if (status == GRAFT_OK)
+        status = graft__zip_end(z->zip);
+    z->w->report.tensors++;
+    z->w->report.storages++;
+    return status;
+}
+
+static graft_status write_members(npz *z, graft__save *save)
+{
+    z->zip = graft__zip_writer_new(z->w->g, z->w->op, save);
+    if (!z->zip)
+        return graft_error_status(z->w->g);
+    graft_status status = GRAFT_OK;
+    for (size_t i = 0; i < z->list.count && status == GRAFT_OK; i++)
+        status = write_tensor(z, i);
+    if (status == GRAFT_OK)
+        return graft__zip_finish(z->zip);
+    graft__zip_writer_free(z->zip);
+    return status;
+}
+
+static graft_status write_file(npz *z)
+{
+    graft__save *save = graft__save_begin(z->w->g, z->w->op, z->w->path);
+    if (!save)
+        return graft_error_status(z->w->g);
+    graft_status status = write_members(z, save);
+    if (status != GRAFT_OK) {
+        graft__save_abort(save);
+        return status;
+    }
+    z->w->report.files = 1;
+    z->w->report.bytes = graft__save_offset(save);
+    return graft__save_commit(save, z->w->options.sync);
+}
+
+graft_status graft__write_npz(graft__writing *w)
+{
+    npz z = {.w = w};
+    graft__text_init(&z.begin, w->g);
+    graft__text_init(&z.name, w->g);
+    graft__text_addf(&z.begin, "%s: %s", w->op, w->path);
+    graft_status status = z.begin.failed ? graft__fail_memory(w->g, strlen(w->path), w->op)
+                                         : graft__tensor_list_of(w->dict, z.begin.data, &z.list);
+    if (status == GRAFT_OK) {
+        status = graft__tensor_list_sort(&z.list, z.begin.data);
+        for (size_t i = 0; i < z.list.count && status == GRAFT_OK; i++)
+            status = check_tensor(&z, i);
+        if (status == GRAFT_OK)
+            status = write_file(&z);
+        graft__tensor_list_free(&z.list);
+    }
+    graft__text_free(&z.begin);
+    graft__text_free(&z.name);
+    return status;
+}
