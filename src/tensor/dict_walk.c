@@ -13,7 +13,8 @@ static const int64_t NAMES_MAX = 10000000;
 typedef struct level {
     graft_dict *d;
     size_t next;
-    size_t path; /* length of the path that leads here */
+    size_t path;  /* length of the path that leads here */
+    bool is_root; /* the root, or its attributes: no step leads here */
     enum { ENTRIES, ATTRIBUTES, ARGS, DONE } part;
 } level;
 
@@ -28,20 +29,20 @@ typedef struct walk {
     void *user;
 } walk;
 
-static graft_status enter(walk *w, graft_dict *d)
+static graft_status enter(walk *w, graft_dict *d, bool is_root)
 {
     if (w->depth >= DEPTH_MAX)
         return graft__fail(w->g, GRAFT_ERR_ARGUMENT, "%s: nested deeper than %d levels", w->op,
                            DEPTH_MAX);
     if (!graft__vector_reserve(w->g, (void **)&w->stack, w->depth, &w->capacity, sizeof *w->stack))
         return graft__fail_memory(w->g, sizeof *w->stack, w->op);
-    w->stack[w->depth++] = (level){.d = d, .path = w->path.length};
+    w->stack[w->depth++] = (level){.d = d, .path = w->path.length, .is_root = is_root};
     return GRAFT_OK;
 }
 
-static void add_step(walk *w, const char *name)
+static void add_step(walk *w, const level *from, const char *name)
 {
-    if (w->depth > 1 || w->path.length > 0)
+    if (!from->is_root)
         graft__text_add(&w->path, ".");
     graft__text_add(&w->path, name);
 }
@@ -62,11 +63,12 @@ static graft_status visit_entry(walk *w, level *at)
     if (status)
         return status;
     graft__text_cut(&w->path, at->path);
-    add_step(w, name);
+    add_step(w, at, name);
     if (w->path.failed)
         return graft__fail_memory(w->g, w->path.length, w->op);
     const graft__value *v = &d->entry[i].value;
-    return graft__is_nested(v->kind) ? enter(w, v->dict) : w->visit(w->user, w->path.data, d, i);
+    return graft__is_nested(v->kind) ? enter(w, v->dict, false)
+                                     : w->visit(w->user, w->path.data, d, i);
 }
 
 /* One step; the level may have moved when it returns. */
@@ -82,13 +84,14 @@ static graft_status step(walk *w)
     if (at->part == ATTRIBUTES) {
         at->part = ARGS;
         if (at->d->attributes)
-            return enter(w, at->d->attributes);
+            return enter(w, at->d->attributes, at->is_root);
     }
     if (at->part == ARGS) {
         at->part = DONE;
         if (at->d->args) {
-            add_step(w, "args");
-            return w->path.failed ? graft__fail_memory(w->g, 5, w->op) : enter(w, at->d->args);
+            add_step(w, at, "args");
+            return w->path.failed ? graft__fail_memory(w->g, 5, w->op)
+                                  : enter(w, at->d->args, false);
         }
     }
     w->depth--;
@@ -100,7 +103,8 @@ graft_status graft__dict_walk(const graft_dict *d, const char *op, int64_t limit
 {
     walk w = {.g = d->object.ctx, .op = op, .left = limit, .visit = visit, .user = user};
     graft__text_init(&w.path, w.g);
-    graft_status status = enter(&w, (graft_dict *)(uintptr_t)d); /* visitors may take tensors */
+    graft_status status =
+        enter(&w, (graft_dict *)(uintptr_t)d, true); /* visitors may take tensors */
     while (!status && w.depth > 0)
         status = step(&w);
     graft__free(w.g, w.stack, w.capacity * sizeof *w.stack);
