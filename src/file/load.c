@@ -115,11 +115,13 @@ graft_checkpoint *graft__open(graft_ctx *g, const graft__open_args *args)
         .lenient = args->lenient,
     };
     const graft__format *format = r.metadata ? find_format(&r) : NULL;
+    if (format)
+        r.format = format->format;
     graft_dict *root = format ? format->read(&r) : NULL;
     graft_checkpoint *c = checkpoint_new(g, root, r.metadata);
     graft__source_unref(source);
     if (c) {
-        c->format = format->format;
+        c->format = r.format;
         c->bare = r.bare;
     }
     return c;

@@ -20,6 +20,7 @@ typedef struct graft__reading {
     uint64_t memory_left; /* of options.max_memory */
     uint64_t done, total; /* progress */
     graft_dict *metadata; /* to be filled */
+    graft_format format;  /* of the reader; set by one that finds a nearer one */
     bool lenient; /* for salvage: what is missing becomes a storage that fails when it is used */
     bool bare;    /* set by a reader whose root is a value alone */
     struct graft_audit_report *audit; /* where to write what Python would run; NULL: nowhere */
@@ -55,9 +56,9 @@ typedef struct graft__format {
     graft_dict *(*read)(graft__reading *r);
 } graft__format;
 
-extern const graft__format graft__format_pt, graft__format_torchscript, graft__format_pt_legacy,
-    graft__format_pt_tar, graft__format_safetensors, graft__format_safetensors_index,
-    graft__format_npy, graft__format_npz, graft__format_gguf, graft__format_onnx;
+extern const graft__format graft__format_pt, graft__format_pt_legacy, graft__format_pt_tar,
+    graft__format_safetensors, graft__format_safetensors_index, graft__format_npy,
+    graft__format_npz, graft__format_gguf, graft__format_onnx;
 
 /* ---- Bytes that become a storage ---- */
 
