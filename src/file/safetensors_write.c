@@ -5,6 +5,7 @@
 #include "file/elements.h"
 #include "file/hash.h"
 #include "file/json.h"
+#include "file/load.h"
 #include "file/safetensors.h"
 
 void graft__add_u64(graft__text *out, uint64_t number)
@@ -201,6 +202,10 @@ static graft_status write_one(const graft__safetensors_plan *p)
 
 graft_status graft__write_safetensors(graft__writing *w)
 {
+    if (w->options.max_shard_bytes == 0 && graft__ends_with(w->path, ".index.json"))
+        return graft__fail(w->g, GRAFT_ERR_ARGUMENT,
+                           "%s: %s: the name of an index: expected max_shard_bytes of 1 or more",
+                           w->op, w->path);
     graft__safetensors_plan p;
     graft_status status = graft__safetensors_plan_make(w, &p);
     if (status != GRAFT_OK)

@@ -546,6 +546,8 @@ static void test_no_name(void **state)
     graft_write_options o = sharded(1000);
     assert_int_equal(write(x, ".safetensors", d, &o, NULL), GRAFT_ERR_ARGUMENT);
     assert_error_has(x->g, GRAFT_ERR_ARGUMENT, "no name");
+    assert_int_equal(write(x, "m.index.json", d, NULL, NULL), GRAFT_ERR_ARGUMENT);
+    assert_error_has(x->g, GRAFT_ERR_ARGUMENT, "max_shard_bytes");
     graft_dict_free(d);
 }
 
