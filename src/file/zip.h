@@ -23,7 +23,7 @@ typedef struct graft__zip {
     graft_ctx *g;
     graft__zip_member *member; /* in the order of the central directory */
     size_t count, capacity;
-    uint32_t *index; /* by name: pairs of a hash and a member's number + 1 */
+    uint32_t *index; /* by name */
     size_t index_capacity;
 } graft__zip;
 

@@ -39,4 +39,7 @@ typedef enum graft__zip_added {
 } graft__zip_added;
 graft__zip_added graft__zip_index_add(graft__zip *zip, size_t member);
 
+/* All members; *which is the one that could not be added. */
+graft__zip_added graft__zip_index_add_all(graft__zip *zip, size_t *which);
+
 #endif

@@ -171,27 +171,29 @@ static graft_status read_directory(graft__reading *r, const directory *d, graft_
 {
     uint64_t at = d->offset;
     for (size_t i = 0; i < d->count; i++) {
-        const uint64_t record = at;
         const graft_status st = read_record(r, d, &at, &zip->member[i]);
         if (st != GRAFT_OK)
             return st;
-        zip->count = i + 1;
-        switch (graft__zip_index_add(zip, i)) {
-        case GRAFT__ZIP_ADDED:
-            break;
-        case GRAFT__ZIP_TWICE:
-            return graft__fault(r, GRAFT_FAULT_DUPLICATE, (int64_t)record, "'%s' twice",
-                                shown(&zip->member[i]).text);
-        case GRAFT__ZIP_CROWDED:
-            return graft__fault(r, GRAFT_FAULT_LIMIT, (int64_t)record,
-                                "names that were made to be slow to find");
-        }
     }
+    zip->count = (size_t)d->count;
     if (at != d->offset + d->size)
         return graft__fault(r, GRAFT_FAULT_ZIP_DIRECTORY, (int64_t)at,
                             "%llu bytes in the directory behind its %llu members",
                             (ull)(d->offset + d->size - at), (ull)d->count);
     return GRAFT_OK;
+}
+
+static graft_status index_members(graft__reading *r, graft__zip *zip)
+{
+    size_t which = 0;
+    const graft__zip_added added = graft__zip_index_add_all(zip, &which);
+    if (added == GRAFT__ZIP_ADDED)
+        return GRAFT_OK;
+    const member *m = &zip->member[which];
+    const int64_t record = (const unsigned char *)m->name - r->source->bytes - GRAFT__ZIP_CENTRAL;
+    if (added == GRAFT__ZIP_TWICE)
+        return graft__fault(r, GRAFT_FAULT_DUPLICATE, record, "'%s' twice", shown(m).text);
+    return graft__fault(r, GRAFT_FAULT_LIMIT, record, "names that were made to be slow to find");
 }
 
 /* ---- Local headers ---- */
@@ -359,6 +361,8 @@ graft_status graft__zip_open(graft__reading *r, graft__zip *zip)
     if (st == GRAFT_OK)
         st = read_directory(r, &d, zip);
     if (st == GRAFT_OK)
+        st = index_members(r, zip);
+    if (st == GRAFT_OK)
         st = check_locals(r, &d, zip);
     if (st == GRAFT_OK)
         st = check_overlaps(r, zip);
@@ -372,7 +376,7 @@ void graft__zip_close(graft__zip *zip)
     if (!zip->g)
         return;
     graft__free(zip->g, zip->member, zip->capacity * sizeof *zip->member);
-    graft__free(zip->g, zip->index, zip->index_capacity * 2 * sizeof *zip->index);
+    graft__free(zip->g, zip->index, zip->index_capacity * sizeof *zip->index);
     *zip = (graft__zip){0};
 }
 
