@@ -54,8 +54,8 @@ bool graft__json_skip(graft__json *j, graft__json_kind first);
  * such thing or does not fit. */
 bool graft__json_u64(const graft__json *j, uint64_t *out);
 
-/* Appends bytes, which are UTF-8, as a string of JSON: escaped is only what has to be, as serde_json
- * and the reference writer of safetensors do. */
+/* Appends bytes, which are UTF-8, as a string of JSON: escaped is only what has to be, as
+ * serde_json and the reference writer of safetensors do. */
 struct graft__text;
 void graft__json_quote(struct graft__text *out, const char *bytes, size_t size);
 

@@ -61,7 +61,7 @@ graft_status graft__torch_tuple(const graft__torch_call *c, size_t i, const char
 graft_status graft__torch_sizes(const graft__torch_call *c, size_t i, const char *what,
                                 graft_shape *out)
 {
-    graft_dict *list;
+    graft_dict *list = NULL;
     graft_status status = graft__torch_tuple(c, i, what, &list);
     if (status != GRAFT_OK)
         return status;

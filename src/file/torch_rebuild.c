@@ -85,7 +85,7 @@ static graft_status see_as(graft__reading *r, const char *name, const graft_tens
 graft_status graft__torch_tensor(graft__reading *r, const char *name, const graft_tensor *storage,
                                  const graft__torch_place *at, graft_tensor **out)
 {
-    bool empty;
+    bool empty = false;
     int64_t begin, count;
     graft_status status = check_dims(r, name, at, &empty);
     if (status == GRAFT_OK)

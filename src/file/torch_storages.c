@@ -212,7 +212,7 @@ graft_status graft__torch_persistent(graft__pickle *p, void *storages, const gra
         return bad_id(r, "of another kind");
     graft__torch_wanted w;
     view slice;
-    graft_tensor *root, *t;
+    graft_tensor *root = NULL, *t = NULL;
     graft_status status = read_id(r, id->dict, &w, &slice);
     if (status == GRAFT_OK)
         status = whole(s, &w, &root);
