@@ -134,6 +134,16 @@ static graft_status check_byteorder(graft__torch_archive *a)
                         "byteorder %.20s: expected little or big", order);
 }
 
+/* Whether the work goes on in spite of an error: for salvage, if it is about the file. */
+static bool pass_over_fault(graft__reading *r)
+{
+    if (!r->lenient || graft_error_fault(r->g) == GRAFT_FAULT_NONE)
+        return false;
+    graft_clear_error(r->g);
+    r->member = NULL;
+    return true;
+}
+
 static graft_status read_about(graft__torch_archive *a)
 {
     static const char *const members[][2] = {
@@ -149,7 +159,7 @@ static graft_status read_about(graft__torch_archive *a)
         return graft_error_status(a->r->g);
     for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
         const graft_status status = tell(a, members[i][0], members[i][1]);
-        if (status != GRAFT_OK)
+        if (status != GRAFT_OK && !pass_over_fault(a->r))
             return status;
     }
     const graft_status status = check_version(a);
@@ -172,7 +182,9 @@ static graft__storage *make_storage(void *user, const graft__torch_wanted *w)
         return NULL;
     }
     const graft__zip_member *m = graft__zip_find(&a->zip, path.data, path.length);
-    if (!m) {
+    if (a->r->lenient && (!m || m->size != w->bytes)) {
+        s = graft__lost_storage(a->r, w->bytes, path.data + a->root_length);
+    } else if (!m) {
         graft__fault(a->r, GRAFT_FAULT_MEMBER_MISSING, a->r->pickle_offset,
                      "storage %s: there is no member %s", w->key, path.data);
     } else if (m->size != w->bytes) {
@@ -248,7 +260,8 @@ static graft_dict *read_zip(graft__reading *r)
         return NULL;
     }
     graft__torch_archive a = {.r = r};
-    if (graft__zip_open(r, &a.zip) != GRAFT_OK)
+    if (graft__zip_open(r, &a.zip) != GRAFT_OK &&
+        !(pass_over_fault(r) && graft__zip_scan(r, &a.zip, NULL) == GRAFT_OK))
         return NULL;
     graft_dict *root = read_archive(&a);
     graft__zip_close(&a.zip);
