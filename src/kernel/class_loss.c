@@ -205,7 +205,7 @@ static int64_t forward(graft__pool *pool, job *j, void *loss, graft__class_total
  */
 static bool is_small(const graft__lanes *l)
 {
-    return l->inner == 1 && l->n <= GRAFT__NARROW_LANE && l->outer * l->n <= SMALL;
+    return graft__lanes_narrow(l) && l->outer * l->n <= SMALL;
 }
 
 int64_t graft__cross_entropy_memory(const graft__lanes *l)

@@ -37,8 +37,19 @@ static void take_log(const graft__vmath *v, graft_dtype dtype, int64_t n, number
         v->log_f64(n, x->f64, x->f64);
 }
 
+static size_t row_offset(const graft__lanes *l, int64_t begin)
+{
+    return (size_t)(begin * l->n) * graft_dtype_size(l->dtype);
+}
+
 static void run_softmax(const job *j, int64_t begin, int64_t count)
 {
+    if (graft__lanes_narrow(j->lanes)) {
+        const size_t at = row_offset(j->lanes, begin);
+        j->kernels->softmax_narrow(j->vmath, j->lanes->n, count, (const char *)j->x + at,
+                                   (char *)j->y + at);
+        return;
+    }
     numbers max, sum;
     j->kernels->exps(j->vmath, j->lanes, begin, count, j->x, j->y, &max, &sum);
     invert(j->lanes->dtype, count, &sum);
@@ -47,6 +58,12 @@ static void run_softmax(const job *j, int64_t begin, int64_t count)
 
 static void run_log_softmax(const job *j, int64_t begin, int64_t count)
 {
+    if (graft__lanes_narrow(j->lanes)) {
+        const size_t at = row_offset(j->lanes, begin);
+        j->kernels->log_softmax_narrow(j->vmath, j->lanes->n, count, (const char *)j->x + at,
+                                       (char *)j->y + at);
+        return;
+    }
     numbers max, sum;
     j->kernels->exps(j->vmath, j->lanes, begin, count, j->x, NULL, &max, &sum);
     take_log(j->vmath, j->lanes->dtype, count, &sum);

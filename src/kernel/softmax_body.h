@@ -13,11 +13,14 @@ typedef TYPE NAME(vector) __attribute__((vector_size(VECTOR), aligned(sizeof(TYP
 typedef INTEGER NAME(bits) __attribute__((vector_size(VECTOR), aligned(sizeof(TYPE)), may_alias));
 
 #define LOAD(p) (*(const NAME(vector) *)(p))
+#define STORE(p, v) (*(NAME(vector) *)(p) = (v))
 #define LARGER(a, b)                                                                               \
     ((NAME(vector))(((NAME(bits))(a) & ((a) > (b))) | ((NAME(bits))(b) & ~((a) > (b)))))
 
+/* ---- Steps over one row; out may be x ---- */
+
 /* NaN does not count. */
-TARGET GRAFT__INLINE TYPE NAME(row_max)(const TYPE *x, int64_t n)
+TARGET GRAFT__STEP TYPE NAME(row_max)(const TYPE *x, int64_t n)
 {
     TYPE most = -(TYPE)INFINITY;
     if (n >= 2 * LANES) {
@@ -36,7 +39,7 @@ TARGET GRAFT__INLINE TYPE NAME(row_max)(const TYPE *x, int64_t n)
     return most;
 }
 
-TARGET GRAFT__INLINE TYPE NAME(row_sum)(const TYPE *x, int64_t n)
+TARGET GRAFT__STEP TYPE NAME(row_sum)(const TYPE *x, int64_t n)
 {
     TYPE sum = 0;
     if (n >= 2 * LANES) {
@@ -54,78 +57,189 @@ TARGET GRAFT__INLINE TYPE NAME(row_sum)(const TYPE *x, int64_t n)
     return sum;
 }
 
-/* ---- Lanes that are narrow rows (inner == 1, n <= NARROW): turned, so that a vector holds an
- * element of each of WIDTH rows. always_inline, so that the most common n can be a constant. ----
- */
-
-TARGET GRAFT__INLINE void NAME(turn)(int64_t n, int64_t rows, const TYPE *x, TYPE *turned)
+TARGET GRAFT__STEP void NAME(row_minus)(int64_t n, const TYPE *x, TYPE most, TYPE *out)
 {
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t c = 0; c < n; c++)
-            turned[c * WIDTH + i] = x[i * n + c];
-    for (int64_t i = rows; i < WIDTH; i++)
-        for (int64_t c = 0; c < n; c++)
-            turned[c * WIDTH + i] = 0;
+    GRAFT__INDEPENDENT
+    for (int64_t c = 0; c < n; c++)
+        out[c] = x[c] - most;
 }
 
-TARGET GRAFT__INLINE void NAME(turn_back)(int64_t n, int64_t rows, const TYPE *turned, TYPE *y)
+TARGET GRAFT__STEP void NAME(row_add_times)(int64_t n, TYPE factor, const TYPE *e, TYPE *dst,
+                                            bool add)
 {
-    for (int64_t i = 0; i < rows; i++)
+    if (add) {
+        GRAFT__INDEPENDENT
+        for (int64_t c = 0; c < n; c++)
+            dst[c] += factor * e[c];
+    } else {
+        GRAFT__INDEPENDENT
+        for (int64_t c = 0; c < n; c++)
+            dst[c] = factor * e[c];
+    }
+}
+
+/* ---- Steps over one element of each of m lanes ---- */
+
+TARGET GRAFT__STEP void NAME(each_minus)(int64_t m, const TYPE *x, const TYPE *max, TYPE *out)
+{
+    GRAFT__INDEPENDENT
+    for (int64_t j = 0; j < m; j++)
+        out[j] = x[j] - max[j];
+}
+
+TARGET GRAFT__STEP void NAME(each_sum)(int64_t m, const TYPE *x, double *total)
+{
+    GRAFT__INDEPENDENT
+    for (int64_t j = 0; j < m; j++)
+        total[j] += (double)x[j];
+}
+
+/* ---- Lanes that are narrow rows (inner == 1, n <= NARROW): turned, so that a vector holds an
+ * element of each of several rows. ---- */
+
+TARGET GRAFT__INLINE void NAME(turn_all)(int64_t n, const TYPE *x, TYPE *turned)
+{
+    for (int64_t i = 0; i < WIDTH; i++)
+        for (int64_t c = 0; c < n; c++)
+            turned[c * WIDTH + i] = x[i * n + c];
+}
+
+TARGET GRAFT__INLINE void NAME(turn_all_back)(int64_t n, const TYPE *turned, TYPE *y)
+{
+    for (int64_t i = 0; i < WIDTH; i++)
         for (int64_t c = 0; c < n; c++)
             y[i * n + c] = turned[c * WIDTH + i];
 }
 
-TARGET GRAFT__INLINE void NAME(exps_narrow)(const graft__vmath *v, int64_t n, int64_t rows,
-                                            const TYPE *x, TYPE *y, TYPE *max, TYPE *sum)
+/* turned[c * WIDTH + i] = x[i * n + c], i < rows <= WIDTH; 0 beyond */
+TARGET GRAFT__STEP void NAME(turn)(int64_t n, int64_t rows, const TYPE *x, TYPE *turned)
+{
+    TYPE filled[NARROW * WIDTH];
+    if (rows < WIDTH) {
+        memcpy(filled, x, (size_t)(rows * n) * sizeof(TYPE));
+        memset(filled + rows * n, 0, (size_t)((WIDTH - rows) * n) * sizeof(TYPE));
+        x = filled;
+    }
+    if (n == 2) /* the most common n is a constant */
+        NAME(turn_all)(2, x, turned);
+    else
+        NAME(turn_all)(n, x, turned);
+}
+
+TARGET GRAFT__STEP void NAME(turn_back)(int64_t n, int64_t rows, const TYPE *turned, TYPE *y)
+{
+    TYPE filled[NARROW * WIDTH];
+    TYPE *to = rows < WIDTH ? filled : y;
+    if (n == 2)
+        NAME(turn_all_back)(2, turned, to);
+    else
+        NAME(turn_all_back)(n, turned, to);
+    if (rows < WIDTH)
+        memcpy(y, filled, (size_t)(rows * n) * sizeof(TYPE));
+}
+
+/* e -= the largest of its lane */
+TARGET GRAFT__STEP void NAME(narrow_minus_max)(int64_t n, TYPE *e, TYPE *max)
+{
+    for (int i = 0; i < WIDTH; i += LANES) {
+        NAME(vector) most = (NAME(vector)){0} - (TYPE)INFINITY;
+        for (int64_t c = 0; c < n; c++)
+            most = LARGER(LOAD(e + c * WIDTH + i), most);
+        for (int64_t c = 0; c < n; c++)
+            STORE(e + c * WIDTH + i, LOAD(e + c * WIDTH + i) - most);
+        STORE(max + i, most);
+    }
+}
+
+TARGET GRAFT__STEP void NAME(narrow_sum)(int64_t n, const TYPE *e, TYPE *total)
+{
+    for (int i = 0; i < WIDTH; i += LANES) {
+        NAME(vector) sum = {0};
+        for (int64_t c = 0; c < n; c++)
+            sum += LOAD(e + c * WIDTH + i);
+        STORE(total + i, sum);
+    }
+}
+
+/* e -= the number of its lane */
+TARGET GRAFT__STEP void NAME(narrow_minus)(int64_t n, TYPE *e, const TYPE *by)
+{
+    for (int64_t c = 0; c < n; c++)
+        for (int i = 0; i < WIDTH; i += LANES)
+            STORE(e + c * WIDTH + i, LOAD(e + c * WIDTH + i) - LOAD(by + i));
+}
+
+/* e *= the factor of its lane */
+TARGET GRAFT__STEP void NAME(narrow_times)(int64_t n, TYPE *e, const TYPE *factor)
+{
+    for (int64_t c = 0; c < n; c++)
+        for (int i = 0; i < WIDTH; i += LANES)
+            STORE(e + c * WIDTH + i, LOAD(e + c * WIDTH + i) * LOAD(factor + i));
+}
+
+TARGET static void NAME(exps_narrow)(const graft__vmath *v, int64_t n, int64_t rows, const TYPE *x,
+                                     TYPE *max, TYPE *sum)
 {
     TYPE e[NARROW * WIDTH], most[WIDTH], total[WIDTH];
     for (int64_t r = 0; r < rows; r += WIDTH) {
         const int64_t m = rows - r < WIDTH ? rows - r : WIDTH;
-        if (m == WIDTH)
-            NAME(turn)(n, WIDTH, x + r * n, e);
-        else
-            NAME(turn)(n, m, x + r * n, e);
-        for (int i = 0; i < WIDTH; i++) {
-            most[i] = -(TYPE)INFINITY;
-            total[i] = 0;
-        }
-        for (int64_t c = 0; c < n; c++)
-            for (int i = 0; i < WIDTH; i++)
-                most[i] = e[c * WIDTH + i] > most[i] ? e[c * WIDTH + i] : most[i];
-        for (int64_t c = 0; c < n; c++)
-            for (int i = 0; i < WIDTH; i++)
-                e[c * WIDTH + i] -= most[i];
+        NAME(turn)(n, m, x + r * n, e);
+        NAME(narrow_minus_max)(n, e, most);
         v->EXP(n * WIDTH, e, e);
-        for (int64_t c = 0; c < n; c++)
-            for (int i = 0; i < WIDTH; i++)
-                total[i] += e[c * WIDTH + i];
+        NAME(narrow_sum)(n, e, total);
         memcpy(max + r, most, (size_t)m * sizeof(TYPE));
         memcpy(sum + r, total, (size_t)m * sizeof(TYPE));
-        if (y)
-            NAME(turn_back)(n, m, e, y + r * n);
     }
 }
 
-TARGET GRAFT__INLINE void NAME(add_exps_narrow)(const graft__vmath *v, int64_t n, int64_t rows,
-                                                const TYPE *x, const TYPE *max, const TYPE *factor,
-                                                TYPE *dst, bool add)
+TARGET static void NAME(softmax_narrow)(const graft__vmath *v, int64_t n, int64_t rows,
+                                        const void *data, void *result)
+{
+    const TYPE *x = data;
+    TYPE *y = result, e[NARROW * WIDTH], total[WIDTH];
+    for (int64_t r = 0; r < rows; r += WIDTH) {
+        const int64_t m = rows - r < WIDTH ? rows - r : WIDTH;
+        NAME(turn)(n, m, x + r * n, e);
+        NAME(narrow_minus_max)(n, e, total);
+        v->EXP(n * WIDTH, e, e);
+        NAME(narrow_sum)(n, e, total);
+        for (int i = 0; i < WIDTH; i += LANES)
+            STORE(total + i, 1 / LOAD(total + i));
+        NAME(narrow_times)(n, e, total);
+        NAME(turn_back)(n, m, e, y + r * n);
+    }
+}
+
+TARGET static void NAME(log_softmax_narrow)(const graft__vmath *v, int64_t n, int64_t rows,
+                                            const void *data, void *result)
+{
+    const TYPE *x = data;
+    TYPE *y = result, e[NARROW * WIDTH], exp[NARROW * WIDTH], total[WIDTH];
+    for (int64_t r = 0; r < rows; r += WIDTH) {
+        const int64_t m = rows - r < WIDTH ? rows - r : WIDTH;
+        NAME(turn)(n, m, x + r * n, e);
+        NAME(narrow_minus_max)(n, e, total);
+        v->EXP(n * WIDTH, e, exp);
+        NAME(narrow_sum)(n, exp, total);
+        v->LOG(WIDTH, total, total);
+        NAME(narrow_minus)(n, e, total);
+        NAME(turn_back)(n, m, e, y + r * n);
+    }
+}
+
+TARGET static void NAME(add_exps_narrow)(const graft__vmath *v, int64_t n, int64_t rows,
+                                         const TYPE *x, const TYPE *max, const TYPE *factor,
+                                         TYPE *dst, bool add)
 {
     TYPE e[NARROW * WIDTH], most[WIDTH] = {0}, by[WIDTH] = {0};
     for (int64_t r = 0; r < rows; r += WIDTH) {
         const int64_t m = rows - r < WIDTH ? rows - r : WIDTH;
-        if (m == WIDTH)
-            NAME(turn)(n, WIDTH, x + r * n, e);
-        else
-            NAME(turn)(n, m, x + r * n, e);
+        NAME(turn)(n, m, x + r * n, e);
         memcpy(most, max + r, (size_t)m * sizeof(TYPE));
         memcpy(by, factor + r, (size_t)m * sizeof(TYPE));
-        for (int64_t c = 0; c < n; c++)
-            for (int i = 0; i < WIDTH; i++)
-                e[c * WIDTH + i] -= most[i];
+        NAME(narrow_minus)(n, e, most);
         v->EXP(n * WIDTH, e, e);
-        for (int64_t c = 0; c < n; c++)
-            for (int i = 0; i < WIDTH; i++)
-                e[c * WIDTH + i] *= by[i];
+        NAME(narrow_times)(n, e, by);
         if (!add) {
             NAME(turn_back)(n, m, e, dst + r * n);
             continue;
@@ -136,59 +250,35 @@ TARGET GRAFT__INLINE void NAME(add_exps_narrow)(const graft__vmath *v, int64_t n
     }
 }
 
-TARGET GRAFT__INLINE double NAME(narrow_losses)(const graft__vmath *v, int64_t n, int64_t rows,
-                                                const TYPE *x, const int64_t *target, TYPE share,
-                                                TYPE *gradient)
+TARGET static double NAME(losses)(const graft__vmath *v, int64_t n, int64_t rows, const void *data,
+                                  const int64_t *target, double part, void *gradient)
 {
-    TYPE e[NARROW * WIDTH], most[WIDTH], total[WIDTH], log_total[WIDTH], chosen[WIDTH];
+    TYPE e[NARROW * WIDTH], total[WIDTH], log_total[WIDTH], chosen[WIDTH];
+    const TYPE *x = data, share = (TYPE)part;
     double loss[WIDTH] = {0}, sum = 0;
     for (int64_t r = 0; r < rows; r += WIDTH, target += WIDTH) {
         const int64_t m = rows - r < WIDTH ? rows - r : WIDTH;
-        if (m == WIDTH)
-            NAME(turn)(n, WIDTH, x + r * n, e);
-        else
-            NAME(turn)(n, m, x + r * n, e);
-        for (int i = 0; i < WIDTH; i++) {
-            most[i] = -(TYPE)INFINITY;
-            total[i] = 0;
-        }
-        for (int64_t c = 0; c < n; c++)
-            for (int i = 0; i < WIDTH; i++)
-                most[i] = e[c * WIDTH + i] > most[i] ? e[c * WIDTH + i] : most[i];
-        for (int64_t c = 0; c < n; c++)
-            for (int i = 0; i < WIDTH; i++)
-                e[c * WIDTH + i] -= most[i];
+        NAME(turn)(n, m, x + r * n, e);
+        NAME(narrow_minus_max)(n, e, total);
         for (int64_t i = 0; i < m; i++)
             chosen[i] = e[target[i] * WIDTH + i];
         v->EXP(n * WIDTH, e, e);
-        for (int64_t c = 0; c < n; c++)
-            for (int i = 0; i < WIDTH; i++)
-                total[i] += e[c * WIDTH + i];
+        NAME(narrow_sum)(n, e, total);
         v->LOG(WIDTH, total, log_total);
         for (int64_t i = 0; i < m; i++)
             loss[i] += (double)log_total[i] - (double)chosen[i];
         if (!gradient)
             continue;
-        for (int i = 0; i < WIDTH; i++)
-            total[i] = share / total[i];
-        for (int64_t c = 0; c < n; c++)
-            for (int i = 0; i < WIDTH; i++)
-                e[c * WIDTH + i] *= total[i];
+        for (int i = 0; i < WIDTH; i += LANES)
+            STORE(total + i, share / LOAD(total + i));
+        NAME(narrow_times)(n, e, total);
         for (int64_t i = 0; i < m; i++)
             e[target[i] * WIDTH + i] -= share;
-        NAME(turn_back)(n, m, e, gradient + r * n);
+        NAME(turn_back)(n, m, e, (TYPE *)gradient + r * n);
     }
     for (int i = 0; i < WIDTH; i++)
         sum += loss[i];
     return sum;
-}
-
-TARGET static double NAME(losses)(const graft__vmath *v, int64_t n, int64_t rows, const void *x,
-                                  const int64_t *target, double share, void *gradient)
-{
-    if (n == 2)
-        return NAME(narrow_losses)(v, 2, rows, x, target, (TYPE)share, gradient);
-    return NAME(narrow_losses)(v, n, rows, x, target, (TYPE)share, gradient);
 }
 
 /* ---- Lanes that are rows ---- */
@@ -204,10 +294,8 @@ TARGET static void NAME(exps_short)(const graft__vmath *v, int64_t n, int64_t ro
         TYPE *to = y ? y + r * n : buffer;
         TYPE *out = to;
         for (int64_t i = r; i < end; i++, x += n, out += n) {
-            const TYPE most = NAME(row_max)(x, n);
-            for (int64_t c = 0; c < n; c++)
-                out[c] = x[c] - most;
-            max[i] = most;
+            max[i] = NAME(row_max)(x, n);
+            NAME(row_minus)(n, x, max[i], out);
         }
         v->EXP(elements, to, to);
         for (int64_t i = r; i < end; i++, to += n)
@@ -224,8 +312,7 @@ TARGET static void NAME(exps_long)(const graft__vmath *v, int64_t n, const TYPE 
     for (int64_t i = 0; i < n; i += BUFFER) {
         const int64_t m = n - i < BUFFER ? n - i : BUFFER;
         TYPE *out = y ? y + i : buffer;
-        for (int64_t c = 0; c < m; c++)
-            out[c] = x[i + c] - most;
+        NAME(row_minus)(m, x + i, most, out);
         v->EXP(m, out, out);
         total += (double)NAME(row_sum)(out, m);
     }
@@ -236,13 +323,12 @@ TARGET static void NAME(exps_long)(const graft__vmath *v, int64_t n, const TYPE 
 TARGET static void NAME(exps_rows)(const graft__vmath *v, int64_t n, int64_t rows, const TYPE *x,
                                    TYPE *y, TYPE *max, TYPE *sum)
 {
+    if (n <= NARROW) {
+        NAME(exps_narrow)(v, n, rows, x, max, sum);
+        return;
+    }
     if (n <= BUFFER) {
-        if (n == 2)
-            NAME(exps_narrow)(v, 2, rows, x, y, max, sum);
-        else if (n <= NARROW)
-            NAME(exps_narrow)(v, n, rows, x, y, max, sum);
-        else
-            NAME(exps_short)(v, n, rows, x, y, max, sum);
+        NAME(exps_short)(v, n, rows, x, y, max, sum);
         return;
     }
     for (int64_t r = 0; r < rows; r++)
@@ -254,34 +340,22 @@ TARGET static void NAME(add_exps_rows)(const graft__vmath *v, int64_t n, int64_t
                                        TYPE *dst, bool add)
 {
     if (n <= NARROW) {
-        if (n == 2)
-            NAME(add_exps_narrow)(v, 2, rows, x, max, factor, dst, add);
-        else
-            NAME(add_exps_narrow)(v, n, rows, x, max, factor, dst, add);
+        NAME(add_exps_narrow)(v, n, rows, x, max, factor, dst, add);
         return;
     }
     TYPE buffer[BUFFER];
-    const int64_t cols = n < BUFFER ? n : BUFFER, block = cols > 0 ? BUFFER / cols : rows;
+    const int64_t cols = n < BUFFER ? n : BUFFER, block = BUFFER / cols;
     for (int64_t r = 0; r < rows; r += block) {
         const int64_t m = rows - r < block ? rows - r : block;
         for (int64_t c = 0; c < n; c += cols) {
             /* m > 1 rows only where they are whole: m x now elements in the buffer. */
             const int64_t now = n - c < cols ? n - c : cols;
             for (int64_t i = 0; i < m; i++)
-                for (int64_t k = 0; k < now; k++)
-                    buffer[i * now + k] = x[(r + i) * n + c + k] - max[r + i];
+                NAME(row_minus)(now, x + (r + i) * n + c, max[r + i], buffer + i * now);
             v->EXP(m * now, buffer, buffer);
-            for (int64_t i = 0; i < m; i++) {
-                const TYPE f = factor[r + i];
-                TYPE *out = dst + (r + i) * n + c;
-                const TYPE *e = buffer + i * now;
-                if (add)
-                    for (int64_t k = 0; k < now; k++)
-                        out[k] += f * e[k];
-                else
-                    for (int64_t k = 0; k < now; k++)
-                        out[k] = f * e[k];
-            }
+            for (int64_t i = 0; i < m; i++)
+                NAME(row_add_times)
+            (now, factor[r + i], buffer + i * now, dst + (r + i) * n + c, add);
         }
     }
 }
@@ -298,18 +372,17 @@ TARGET static void NAME(exps_beside)(const graft__vmath *v, int64_t n, int64_t i
         total[j] = 0;
     }
     for (int64_t c = 0; c < n; c++)
-        for (int64_t j = 0; j < m; j++)
-            max[j] = x[c * inner + j] > max[j] ? x[c * inner + j] : max[j];
+        GRAFT__INDEPENDENT
+    for (int64_t j = 0; j < m; j++)
+        max[j] = x[c * inner + j] > max[j] ? x[c * inner + j] : max[j];
     const int64_t block = BUFFER / m;
     for (int64_t c = 0; c < n; c += block) {
         const int64_t now = n - c < block ? n - c : block;
         for (int64_t i = 0; i < now; i++)
-            for (int64_t j = 0; j < m; j++)
-                buffer[i * m + j] = x[(c + i) * inner + j] - max[j];
+            NAME(each_minus)(m, x + (c + i) * inner, max, buffer + i * m);
         v->EXP(now * m, buffer, buffer);
         for (int64_t i = 0; i < now; i++)
-            for (int64_t j = 0; j < m; j++)
-                total[j] += (double)buffer[i * m + j];
+            NAME(each_sum)(m, buffer + i * m, total);
         for (int64_t i = 0; y && i < now; i++)
             memcpy(y + (c + i) * inner, buffer + i * m, (size_t)m * sizeof(TYPE));
     }
@@ -326,14 +399,15 @@ TARGET static void NAME(add_exps_beside)(const graft__vmath *v, int64_t n, int64
     for (int64_t c = 0; c < n; c += block) {
         const int64_t now = n - c < block ? n - c : block;
         for (int64_t i = 0; i < now; i++)
-            for (int64_t j = 0; j < m; j++)
-                buffer[i * m + j] = x[(c + i) * inner + j] - max[j];
+            NAME(each_minus)(m, x + (c + i) * inner, max, buffer + i * m);
         v->EXP(now * m, buffer, buffer);
-        for (int64_t i = 0; i < now; i++)
-            for (int64_t j = 0; j < m; j++) {
-                TYPE *out = &dst[(c + i) * inner + j];
-                *out = (add ? *out : 0) + factor[j] * buffer[i * m + j];
-            }
+        for (int64_t i = 0; i < now; i++) {
+            TYPE *out = dst + (c + i) * inner;
+            const TYPE *e = buffer + i * m;
+            GRAFT__INDEPENDENT
+            for (int64_t j = 0; j < m; j++)
+                out[j] = (add ? out[j] : 0) + factor[j] * e[j];
+        }
     }
 }
 
@@ -393,8 +467,9 @@ TARGET static void NAME(scale)(const graft__lanes *l, int64_t begin, int64_t cou
     if (l->inner == 1) {
         for (int64_t r = 0; r < count; r++) {
             TYPE *row = to + (begin + r) * l->n;
+            const TYPE by = f[r];
             for (int64_t c = 0; c < l->n; c++)
-                row[c] *= f[r];
+                row[c] *= by;
         }
         return;
     }
@@ -402,6 +477,7 @@ TARGET static void NAME(scale)(const graft__lanes *l, int64_t begin, int64_t cou
         m = NAME(run_length)(l, at, begin + count, &first);
         for (int64_t c = 0; c < l->n; c++) {
             TYPE *row = to + first + c * l->inner;
+            GRAFT__INDEPENDENT
             for (int64_t j = 0; j < m; j++)
                 row[j] *= f[at - begin + j];
         }
@@ -416,8 +492,10 @@ TARGET static void NAME(shift)(const graft__lanes *l, int64_t begin, int64_t cou
     if (l->inner == 1) {
         for (int64_t r = 0; r < count; r++) {
             const int64_t row = (begin + r) * l->n;
+            const TYPE most = m0[r], less = s0[r];
+            GRAFT__INDEPENDENT
             for (int64_t c = 0; c < l->n; c++)
-                to[row + c] = (from[row + c] - m0[r]) - s0[r];
+                to[row + c] = (from[row + c] - most) - less;
         }
         return;
     }
@@ -425,6 +503,7 @@ TARGET static void NAME(shift)(const graft__lanes *l, int64_t begin, int64_t cou
         m = NAME(run_length)(l, at, begin + count, &first);
         for (int64_t c = 0; c < l->n; c++) {
             const int64_t row = first + c * l->inner, k = at - begin;
+            GRAFT__INDEPENDENT
             for (int64_t j = 0; j < m; j++)
                 to[row + j] = (from[row + j] - m0[k + j]) - s0[k + j];
         }
@@ -451,12 +530,15 @@ TARGET static void NAME(softmax_backward_rows)(int64_t n, int64_t rows, const TY
 {
     for (int64_t r = 0; r < rows; r++, y += n, dy += n, dx += n) {
         const TYPE dot = NAME(row_dot)(y, dy, n);
-        if (add)
+        if (add) {
+            GRAFT__INDEPENDENT
             for (int64_t c = 0; c < n; c++)
                 dx[c] += y[c] * (dy[c] - dot);
-        else
+        } else {
+            GRAFT__INDEPENDENT
             for (int64_t c = 0; c < n; c++)
                 dx[c] = y[c] * (dy[c] - dot);
+        }
     }
 }
 
@@ -470,10 +552,11 @@ TARGET static void NAME(softmax_backward_beside)(int64_t n, int64_t inner, int64
         for (int64_t j = 0; j < m; j++)
             dot[j] += (double)y[c * inner + j] * (double)dy[c * inner + j];
     for (int64_t c = 0; c < n; c++)
-        for (int64_t j = 0; j < m; j++) {
-            const int64_t k = c * inner + j;
-            dx[k] = (add ? dx[k] : 0) + y[k] * (dy[k] - (TYPE)dot[j]);
-        }
+        GRAFT__INDEPENDENT
+    for (int64_t j = 0; j < m; j++) {
+        const int64_t k = c * inner + j;
+        dx[k] = (add ? dx[k] : 0) + y[k] * (dy[k] - (TYPE)dot[j]);
+    }
 }
 
 TARGET static void NAME(softmax_backward)(const graft__lanes *l, int64_t begin, int64_t count,
@@ -506,6 +589,7 @@ TARGET static void NAME(log_softmax_backward_rows)(const graft__vmath *v, int64_
         for (int64_t c = 0; c < n; c += BUFFER) {
             const int64_t now = n - c < BUFFER ? n - c : BUFFER;
             v->EXP(now, y + c, buffer);
+            GRAFT__INDEPENDENT
             for (int64_t k = 0; k < now; k++)
                 dx[c + k] = (add ? dx[c + k] : 0) + (dy[c + k] - buffer[k] * sum);
         }
@@ -521,10 +605,10 @@ TARGET static void NAME(log_softmax_backward_beside)(const graft__vmath *v, int6
     for (int64_t j = 0; j < m; j++)
         sum[j] = 0;
     for (int64_t c = 0; c < n; c++)
-        for (int64_t j = 0; j < m; j++)
-            sum[j] += (double)dy[c * inner + j];
+        NAME(each_sum)(m, dy + c * inner, sum);
     for (int64_t c = 0; c < n; c++) {
         v->EXP(m, y + c * inner, buffer);
+        GRAFT__INDEPENDENT
         for (int64_t j = 0; j < m; j++) {
             const int64_t k = c * inner + j;
             dx[k] = (add ? dx[k] : 0) + (dy[k] - buffer[j] * (TYPE)sum[j]);
@@ -553,6 +637,8 @@ TARGET static void NAME(log_softmax_backward)(const graft__vmath *v, const graft
 
 static const graft__softmax_kernels NAME(kernels) = {
     .losses = NAME(losses),
+    .softmax_narrow = NAME(softmax_narrow),
+    .log_softmax_narrow = NAME(log_softmax_narrow),
     .exps = NAME(exps),
     .scale = NAME(scale),
     .shift = NAME(shift),
@@ -565,6 +651,7 @@ static const graft__softmax_kernels NAME(kernels) = {
 #undef WIDTH
 #undef NARROW
 #undef LOAD
+#undef STORE
 #undef LARGER
 #undef TYPE
 #undef VECTOR

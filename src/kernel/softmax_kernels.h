@@ -15,17 +15,22 @@ enum { GRAFT__NARROW_LANE = 32 };
  * dtype; x, y, dst point at the first element of all.
  *
  * exps: max = the largest element (NaN does not count), sum = the sum of exp(x - max), which is NaN
- *     if one is. y, if it is not NULL, gets exp(x - max).
+ *     if one is. y, if it is not NULL, gets exp(x - max); it is NULL for narrow rows.
  * scale: y *= factor
  * shift: y = (x - max) - shift
  * add_exps: dst = beta * dst + factor * exp(x - max)
  * softmax_backward, log_softmax_backward: as their callers.
- * losses: for rows of n <= GRAFT__NARROW_LANE elements, the sum of their cross entropies with
- * targets that are classes; gradient, if it is not NULL, gets share times the gradient of that sum.
+ * softmax_narrow, log_softmax_narrow: all of it, for rows of n <= GRAFT__NARROW_LANE elements; y
+ * may be x. losses: for rows of n <= GRAFT__NARROW_LANE elements, the sum of their cross entropies
+ * with targets that are classes; gradient, if it is not NULL, gets share times the gradient of that
+ * sum.
  */
 typedef struct graft__softmax_kernels {
     double (*losses)(const graft__vmath *v, int64_t n, int64_t rows, const void *x,
                      const int64_t *target, double share, void *gradient);
+    void (*softmax_narrow)(const graft__vmath *v, int64_t n, int64_t rows, const void *x, void *y);
+    void (*log_softmax_narrow)(const graft__vmath *v, int64_t n, int64_t rows, const void *x,
+                               void *y);
     void (*exps)(const graft__vmath *v, const graft__lanes *l, int64_t begin, int64_t count,
                  const void *x, void *y, void *max, void *sum);
     void (*scale)(const graft__lanes *l, int64_t begin, int64_t count, void *y, const void *factor);
@@ -39,6 +44,11 @@ typedef struct graft__softmax_kernels {
                                  int64_t count, const void *y, const void *dy, void *dx,
                                  double beta);
 } graft__softmax_kernels;
+
+static inline bool graft__lanes_narrow(const graft__lanes *l)
+{
+    return l->inner == 1 && l->n <= GRAFT__NARROW_LANE;
+}
 
 const graft__softmax_kernels *graft__softmax_kernels_here(graft_dtype dtype);
 

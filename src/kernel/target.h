@@ -18,6 +18,20 @@
 #define GRAFT__INLINE static inline __attribute__((always_inline))
 #endif
 
+/* A step that is as good called as expanded where it is taken. */
+#define GRAFT__STEP static __attribute__((noinline))
+
+/* For a loop over elements whose result may lie in the very place of an input, and overlaps none
+ * otherwise: iterations do not depend on each other, whatever the compiler fears. */
+#if defined(__clang__)
+#pragma clang diagnostic ignored "-Wpass-failed" /* a sanitizer may keep it from being used */
+#define GRAFT__INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#elif defined(__GNUC__)
+#define GRAFT__INDEPENDENT _Pragma("GCC ivdep")
+#else
+#define GRAFT__INDEPENDENT
+#endif
+
 /* The kind of the processor at hand: an index into tables of kernels. */
 enum { GRAFT__PORTABLE, GRAFT__AVX2, GRAFT__AVX512, GRAFT__KINDS };
 

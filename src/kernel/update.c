@@ -5,15 +5,6 @@
 #include "kernel/half.h"
 #include "kernel/target.h"
 
-/* from and to are the same memory or apart, element i meets element i alone: no loop carries a
- * dependence, which the compiler cannot know. */
-#if defined(__clang__)
-#pragma clang diagnostic ignored "-Wpass-failed" /* a sanitizer may keep it from being used */
-#define SAFE_TO_VECTORISE _Pragma("clang loop vectorize(assume_safety)")
-#else
-#define SAFE_TO_VECTORISE _Pragma("GCC ivdep")
-#endif
-
 #define TARGET
 
 #define T float

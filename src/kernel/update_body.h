@@ -1,6 +1,7 @@
 /* The loops of update.c, for an element type T and an instruction set TARGET; NAME(x) is x with a
  * suffix for both, SQRT the root of T. All flags are constants where the loops are expanded. There
- * are no fused operations, so that every instruction set gives the same bits. */
+ * are no fused operations, so that every instruction set gives the same bits. from and to are the
+ * same memory or apart: iterations are independent. */
 
 TARGET GRAFT__INLINE void NAME(sgd_loop)(const graft__update *u, const graft__sgd_rule *r,
                                          bool decay, bool momentum, bool nesterov)
@@ -10,7 +11,7 @@ TARGET GRAFT__INLINE void NAME(sgd_loop)(const graft__update *u, const graft__sg
     const T *p_from = u->param.from, *grad = u->grad, *b_from = u->state[0].from;
     T *p_to = u->param.to, *b_to = u->state[0].to;
     const int64_t n = u->n;
-    SAFE_TO_VECTORISE
+    GRAFT__INDEPENDENT
     for (int64_t i = 0; i < n; i++) {
         const T p = p_from[i];
         T d = sign * grad[i];
@@ -34,7 +35,7 @@ TARGET GRAFT__INLINE void NAME(sgd_first_loop)(const graft__update *u, const gra
     const T *p_from = u->param.from, *grad = u->grad;
     T *p_to = u->param.to, *b_to = u->state[0].to;
     const int64_t n = u->n;
-    SAFE_TO_VECTORISE
+    GRAFT__INDEPENDENT
     for (int64_t i = 0; i < n; i++) {
         const T p = p_from[i];
         T d = sign * grad[i];
@@ -87,7 +88,7 @@ TARGET GRAFT__INLINE void NAME(adam_loop)(const graft__update *u, const graft__a
     const T *m_from = u->state[0].from, *v_from = u->state[1].from, *x_from = u->state[2].from;
     T *p_to = u->param.to, *m_to = u->state[0].to, *v_to = u->state[1].to, *x_to = u->state[2].to;
     const int64_t n = u->n;
-    SAFE_TO_VECTORISE
+    GRAFT__INDEPENDENT
     for (int64_t i = 0; i < n; i++) {
         const T p = p_from[i];
         T g = sign * grad[i];
