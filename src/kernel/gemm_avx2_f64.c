@@ -11,7 +11,7 @@
 #define TARGET __attribute__((target("avx2,fma")))
 #define ROWS 6
 #define LANES 4
-#define MASK_ALWAYS 0
+#define MASKED BOTH
 
 typedef __m256d vec;
 

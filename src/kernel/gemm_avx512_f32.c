@@ -11,7 +11,7 @@
 #define TARGET __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")))
 #define ROWS 12
 #define LANES 16
-#define MASK_ALWAYS 1
+#define MASKED ALWAYS
 
 typedef __m512 vec;
 

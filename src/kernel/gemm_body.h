@@ -1,10 +1,15 @@
 /* The kernels of one type on one kind of processor: what the file that includes this defines
  *   TYPE, KERNELS and BLOCK (of gemm_kernels.h), TABLE (the table to define), TARGET (an attribute
  *   for every function, or nothing), ROWS (of a tile, at most 12), LANES (of a vector),
- *   MASK_ALWAYS (1: a masked load costs no more than another);
+ *   MASKED: which tiles are masked where a vector is not whole (ALWAYS: all, as a masked load costs
+ *   no more than another; BOTH: they come in both kinds; NEVER: none, as there are no such loads);
  *   vec, mask, and vec_zero, vec_all, vec_load, vec_store, vec_add, vec_mul, vec_fma (a * b + c),
  *   vec_sum, vec_first (the mask of the first n lanes, n >= 1), vec_load_first, vec_store_first,
  *   and transpose_4x4 (four rows, to rows of a given distance). */
+
+#define NEVER 0
+#define BOTH 1
+#define ALWAYS 2
 
 #define COLS (2 * LANES)
 #define K_MAX (GRAFT__GEMM_K_BYTES / (int)sizeof(TYPE))
@@ -111,17 +116,23 @@ TARGET GRAFT__INLINE void run_tile(const int rows, const int vectors, const bool
             tile_##rows##_2_0_##masked, tile_##rows##_2_1_##masked                                 \
         }                                                                                          \
     }
-#if MASK_ALWAYS
+#if MASKED == BOTH
+#define TILES(rows) TILES_MASKED(rows, 0) TILES_MASKED(rows, 1)
+#define NAMES(rows)                                                                                \
+    {                                                                                              \
+        NAMES_MASKED(rows, 0), NAMES_MASKED(rows, 1)                                               \
+    }
+#elif MASKED == ALWAYS
 #define TILES(rows) TILES_MASKED(rows, 1)
 #define NAMES(rows)                                                                                \
     {                                                                                              \
         NAMES_MASKED(rows, 1), NAMES_MASKED(rows, 1)                                               \
     }
 #else
-#define TILES(rows) TILES_MASKED(rows, 0) TILES_MASKED(rows, 1)
+#define TILES(rows) TILES_MASKED(rows, 0)
 #define NAMES(rows)                                                                                \
     {                                                                                              \
-        NAMES_MASKED(rows, 0), NAMES_MASKED(rows, 1)                                               \
+        NAMES_MASKED(rows, 0), NAMES_MASKED(rows, 0)                                               \
     }
 #endif
 
@@ -169,6 +180,35 @@ TARGET static void add_transposed(int rows, int cols, const TYPE *from, TYPE *to
     }
 }
 
+#if MASKED == NEVER
+/* The first `cols` columns of R with zeros beside them, as a tile reads whole vectors. */
+TARGET static void fill_up(int64_t k, int cols, const TYPE *r, int64_t r_step, TYPE *filled)
+{
+    const int tail = cols > LANES ? LANES : 0;
+    const mask last = vec_first(cols - tail);
+    for (int64_t p = 0; p < k; p++, r += r_step, filled += COLS) {
+        if (tail)
+            vec_store(filled, vec_load(r));
+        vec_store(filled + tail, vec_load_first(r + tail, last));
+    }
+}
+
+/* to[i * to_ld + j] = alpha * from[i * COLS + j] + beta * to[i * to_ld + j] */
+TARGET static void add_some(int rows, int cols, const TYPE *from, TYPE *to, int64_t to_ld,
+                            TYPE alpha, TYPE beta)
+{
+    const vec by = vec_all(alpha), keep = vec_all(beta);
+    for (int i = 0; i < rows; i++, from += COLS, to += to_ld)
+        for (int j = 0; j < cols; j += LANES) {
+            const mask some = vec_first(cols - j < LANES ? cols - j : LANES);
+            vec x = vec_mul(by, vec_load(from + j));
+            if (beta != 0)
+                x = vec_fma(keep, vec_load_first(to + j, some), x);
+            vec_store_first(to + j, some, x);
+        }
+}
+#endif
+
 /* Rows [begin, end) and the panel of columns from `col`. */
 TARGET static void run_one(const block *b, int64_t begin, int64_t end, int64_t col, const TYPE *l)
 {
@@ -182,20 +222,27 @@ TARGET static void run_one(const block *b, int64_t begin, int64_t end, int64_t c
               .r_step = b->r_step,
               .last = (cols - 1) % LANES + 1};
     tile_function *const run = tiles[rows - 1][t.last < LANES][cols > LANES][b->l_row != 1];
-    if (!b->d_transposed) {
-        t.d = b->d + begin * b->d_row + col;
-        t.d_row = b->d_row;
-        t.alpha = b->alpha;
-        t.beta = b->beta;
-        run(&t);
-        return;
-    }
     _Alignas(64) TYPE out[TILE_WIDTH * COLS];
-    t.d = out;
-    t.d_row = COLS;
-    t.alpha = 1;
+    const bool directly = !b->d_transposed && (MASKED != NEVER || t.last == LANES);
+    t.d = directly ? b->d + begin * b->d_row + col : out;
+    t.d_row = directly ? b->d_row : COLS;
+    t.alpha = directly ? b->alpha : 1;
+    t.beta = directly ? b->beta : 0;
+#if MASKED == NEVER
+    _Alignas(64) TYPE filled[K_MAX * COLS];
+    if (t.last < LANES) {
+        fill_up(b->k, cols, t.r, t.r_step, filled);
+        t.r = filled;
+        t.r_step = COLS;
+    }
+#endif
     run(&t);
-    add_transposed(rows, cols, out, b->d + col * b->d_row + begin, b->d_row, b->alpha, b->beta);
+    if (b->d_transposed)
+        add_transposed(rows, cols, out, b->d + col * b->d_row + begin, b->d_row, b->alpha, b->beta);
+#if MASKED == NEVER
+    else if (!directly)
+        add_some(rows, cols, out, b->d + begin * b->d_row + col, b->d_row, b->alpha, b->beta);
+#endif
 }
 
 TARGET static void run_block(const block *b)

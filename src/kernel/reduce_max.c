@@ -1,4 +1,5 @@
 #include <math.h>
+#include <string.h>
 
 #include "kernel/copy.h"
 #include "kernel/iterate.h"
@@ -7,13 +8,16 @@
 #include "kernel/target.h"
 
 typedef struct kernels {
-    graft__reduce_range *by_rows, *by_columns;
-    graft__reduce_combine *combine;
-    graft__reduce_store *store;
+    /* The largest of the n >= 1 elements of each of `rows` rows. */
+    void (*rows)(const void *x, int64_t rows, int64_t apart, int64_t n, int64_t stride,
+                 graft__reduce_slot *slots);
+    /* largest[i] = the larger of itself and the elements of column i. */
+    void (*columns)(const void *x, int64_t cols, int64_t rows, int64_t stride, void *largest);
+    /* Whether b takes the place of a: NaN is larger than all, and the first NaN stays. */
+    bool (*beats)(const void *b, const void *a);
     int64_t (*find)(const void *x, int64_t n, int64_t stride);
     void (*find_columns)(const void *x, int64_t cols, int64_t r0, int64_t r1, int64_t stride,
                          graft__reduce_slot *slots);
-    bool (*is_larger)(const void *x, int64_t j, int64_t i);
 } kernels;
 
 #define TYPE float
@@ -146,14 +150,114 @@ static const kernels *kernels_of(graft_dtype dtype)
     return others[dtype];
 }
 
+static int64_t width_of(const graft__reduce_plan *p)
+{
+    return (int64_t)graft__width(p->dtype);
+}
+
+/* Of a row of more than one run. */
+static void row_max(const graft__reduce_plan *p, const char *base, int64_t r0, int64_t r1,
+                    graft__reduce_slot *slot)
+{
+    const kernels *k = p->kernels;
+    const graft__walk *w = &p->reduced;
+    const int64_t width = width_of(p);
+    graft__walker at;
+    graft__walker_start(w, r0, &at);
+    for (bool first = true; r0 < r1; first = false) {
+        const int64_t n = graft__min_i64(graft__walker_left(w, &at), r1 - r0);
+        graft__reduce_slot next;
+        k->rows(base + at.src * width, 1, 0, n, w->src[w->ndim - 1], &next);
+        if (first || k->beats(&next, slot))
+            *slot = next;
+        graft__walker_advance(w, &at, n);
+        r0 += n;
+    }
+}
+
+static void max_by_rows(const graft__reduce_plan *p, int64_t begin, int64_t end, int64_t r0,
+                        int64_t r1, graft__reduce_slot *slots)
+{
+    const kernels *k = p->kernels;
+    const graft__walk *kept = &p->kept, *w = &p->reduced;
+    const bool one_run = w->ndim <= 1;
+    const int64_t width = width_of(p), stride = w->ndim ? w->src[0] : 1;
+    const int64_t apart = kept->ndim ? kept->src[kept->ndim - 1] : 0;
+    graft__walker at;
+    graft__walker_start(kept, begin, &at);
+    for (int64_t n; begin < end; begin += n, slots += n) {
+        const char *x = (const char *)p->src + at.src * width;
+        n = one_run ? graft__min_i64(graft__walker_left(kept, &at), end - begin) : 1;
+        if (one_run)
+            k->rows(x + r0 * stride * width, n, apart, r1 - r0, stride, slots);
+        else
+            row_max(p, x, r0, r1, slots);
+        graft__walker_advance(kept, &at, n);
+    }
+}
+
+/* Of neighbours that the slots have room for. */
+static void columns_max(const graft__reduce_plan *p, const char *base, int64_t cols, int64_t r0,
+                        int64_t r1, graft__reduce_slot *slots)
+{
+    const kernels *k = p->kernels;
+    const graft__walk *w = &p->reduced;
+    const int64_t width = width_of(p), stride = w->ndim ? w->src[w->ndim - 1] : 0;
+    char *largest = (char *)slots; /* one after the other, for now */
+    graft__walker at;
+    graft__walker_start(w, r0, &at);
+    memcpy(largest, base + at.src * width, (size_t)(cols * width));
+    graft__walker_advance(w, &at, 1);
+    r0++;
+    while (r0 < r1) {
+        const int64_t n = graft__min_i64(graft__walker_left(w, &at), r1 - r0);
+        k->columns(base + at.src * width, cols, n, stride, largest);
+        graft__walker_advance(w, &at, n);
+        r0 += n;
+    }
+    const int64_t slot = sizeof *slots;
+    if (width < slot)
+        graft__move(cols - 1, &slots[cols - 1], -slot, largest + (cols - 1) * width, -width, width);
+}
+
+static void max_by_columns(const graft__reduce_plan *p, int64_t begin, int64_t end, int64_t r0,
+                           int64_t r1, graft__reduce_slot *slots)
+{
+    const int64_t width = width_of(p);
+    graft__walker at;
+    graft__walker_start(&p->kept, begin, &at);
+    while (begin < end) {
+        const int64_t n = graft__min_i64(graft__walker_left(&p->kept, &at), end - begin);
+        columns_max(p, (const char *)p->src + at.src * width, n, r0, r1, slots);
+        graft__walker_advance(&p->kept, &at, n);
+        slots += n;
+        begin += n;
+    }
+}
+
+static void max_combine(const graft__reduce_plan *p, int64_t n, graft__reduce_slot *into,
+                        const graft__reduce_slot *from)
+{
+    const kernels *k = p->kernels;
+    for (int64_t i = 0; i < n; i++)
+        if (k->beats(&from[i], &into[i]))
+            into[i] = from[i];
+}
+
+static void max_store(const graft__reduce_plan *p, int64_t begin, int64_t n,
+                      const graft__reduce_slot *slots)
+{
+    graft__reduce_store_slots(p, begin, n, slots, width_of(p));
+}
+
 void graft__amax(graft__pool *pool, const graft__array *dst, const graft__array *src)
 {
     graft__reduce_plan p;
     graft__reduce_prepare(&p, dst, src);
-    const kernels *k = kernels_of(src->dtype);
-    p.range = graft__reduce_by_columns(&p) ? k->by_columns : k->by_rows;
-    p.combine = k->combine;
-    p.store = k->store;
+    p.kernels = kernels_of(src->dtype);
+    p.range = graft__reduce_by_columns(&p) ? max_by_columns : max_by_rows;
+    p.combine = max_combine;
+    p.store = max_store;
     graft__reduce_run(pool, &p);
 }
 
@@ -163,7 +267,7 @@ static void find_range(const graft__reduce_plan *p, int64_t begin, int64_t end, 
                        int64_t r1, graft__reduce_slot *slots)
 {
     const kernels *k = p->kernels;
-    const int64_t width = (int64_t)graft_dtype_size(p->dtype);
+    const int64_t width = width_of(p);
     const int64_t stride = p->reduced.ndim ? p->reduced.src[0] : 1;
     graft__walker at;
     graft__walker_start(&p->kept, begin, &at);
@@ -178,7 +282,7 @@ static void find_by_columns(const graft__reduce_plan *p, int64_t begin, int64_t 
                             int64_t r1, graft__reduce_slot *slots)
 {
     const kernels *k = p->kernels;
-    const int64_t width = (int64_t)graft_dtype_size(p->dtype);
+    const int64_t width = width_of(p);
     const int64_t stride = p->reduced.ndim ? p->reduced.src[0] : 0;
     graft__walker at;
     graft__walker_start(&p->kept, begin, &at);
@@ -198,14 +302,21 @@ static void find_combine(const graft__reduce_plan *p, int64_t n, graft__reduce_s
                          const graft__reduce_slot *from)
 {
     const kernels *k = p->kernels;
-    const int64_t stride = p->reduced.ndim ? p->reduced.src[0] : 1;
+    const int64_t stride = p->reduced.ndim ? p->reduced.src[0] : 1, width = width_of(p);
     graft__walker at;
     graft__walker_start(&p->kept, 0, &at);
     for (int64_t i = 0; i < n; i++) {
-        if (k->is_larger(p->src, at.src + from[i].i64 * stride, at.src + into[i].i64 * stride))
+        const char *x = (const char *)p->src + at.src * width;
+        if (k->beats(x + from[i].i64 * stride * width, x + into[i].i64 * stride * width))
             into[i] = from[i];
         graft__walker_advance(&p->kept, &at, 1);
     }
+}
+
+static void find_store(const graft__reduce_plan *p, int64_t begin, int64_t n,
+                       const graft__reduce_slot *slots)
+{
+    graft__reduce_store_slots(p, begin, n, slots, sizeof slots->i64);
 }
 
 void graft__argmax(graft__pool *pool, const graft__array *dst, const graft__array *src)
@@ -215,7 +326,7 @@ void graft__argmax(graft__pool *pool, const graft__array *dst, const graft__arra
     p.kernels = kernels_of(src->dtype);
     p.range = graft__reduce_by_columns(&p) ? find_by_columns : find_range;
     p.combine = find_combine;
-    p.store = store_i64;
+    p.store = find_store;
     graft__reduce_run(pool, &p);
 }
 

@@ -12,15 +12,15 @@ typedef INTEGER NAME(bits) __attribute__((vector_size(VECTOR), aligned(sizeof(TY
 #define SELECT(mask, a, b)                                                                         \
     ((NAME(vector))(((NAME(bits))(a) & (mask)) | ((NAME(bits))(b) & ~(mask))))
 
-/* Whether b takes the place of a: NaN is larger than all, and the first NaN stays. */
-GRAFT__INLINE bool NAME(beats)(TYPE b, TYPE a)
+static bool NAME(beats)(const void *after, const void *before)
 {
+    const TYPE b = *(const TYPE *)after, a = *(const TYPE *)before;
     return b > a || (IS_NAN(b) && !IS_NAN(a));
 }
 
 /* Of n neighbours, n >= 2 * LANES. NaN is looked for beside: the comparison that finds the largest
  * then takes one step. */
-TARGET static TYPE NAME(run)(const TYPE *x, int64_t n)
+TARGET GRAFT__STEP TYPE NAME(run)(const TYPE *x, int64_t n)
 {
     NAME(vector) a = LOAD(x), b = LOAD(x + LANES);
     NAME(bits) nan = IS_NAN(a) | IS_NAN(b);
@@ -44,7 +44,7 @@ TARGET static TYPE NAME(run)(const TYPE *x, int64_t n)
     return any_nan ? A_NAN : most;
 }
 
-TARGET static TYPE NAME(run_strided)(const TYPE *x, int64_t n, int64_t stride)
+TARGET GRAFT__INLINE TYPE NAME(row)(const TYPE *x, int64_t n, int64_t stride)
 {
     if (stride == 1 && n >= 2 * LANES)
         return NAME(run)(x, n);
@@ -57,47 +57,20 @@ TARGET static TYPE NAME(run_strided)(const TYPE *x, int64_t n, int64_t stride)
     return any_nan ? A_NAN : most;
 }
 
-static TYPE NAME(row)(const graft__reduce_plan *p, const TYPE *base, int64_t r0, int64_t r1)
+TARGET static void NAME(rows)(const void *data, int64_t rows, int64_t apart, int64_t n,
+                              int64_t stride, graft__reduce_slot *slots)
 {
-    const graft__walk *w = &p->reduced;
-    if (w->ndim <= 1)
-        return NAME(run_strided)(base + (w->ndim ? r0 * w->src[0] : 0), r1 - r0,
-                                 w->ndim ? w->src[0] : 1);
-    TYPE most = base[0];
-    graft__walker at;
-    graft__walker_start(w, r0, &at);
-    for (bool first = true; r0 < r1; first = false) {
-        const int64_t n = graft__min_i64(graft__walker_left(w, &at), r1 - r0);
-        const TYPE value = NAME(run_strided)(base + at.src, n, w->src[w->ndim - 1]);
-        most = first || NAME(beats)(value, most) ? value : most;
-        graft__walker_advance(w, &at, n);
-        r0 += n;
-    }
-    return most;
+    const TYPE *x = data;
+    for (; rows > 0; rows--, x += apart, slots++)
+        slots->MEMBER = NAME(row)(x, n, stride);
 }
 
-static void NAME(by_rows)(const graft__reduce_plan *p, int64_t begin, int64_t end, int64_t r0,
-                          int64_t r1, graft__reduce_slot *slots)
+TARGET static void NAME(columns)(const void *data, int64_t cols, int64_t rows, int64_t stride,
+                                 void *largest)
 {
-    graft__walker at;
-    graft__walker_start(&p->kept, begin, &at);
-    for (int64_t i = 0; i < end - begin; i++) {
-        slots[i].MEMBER = NAME(row)(p, (const TYPE *)p->src + at.src, r0, r1);
-        graft__walker_advance(&p->kept, &at, 1);
-    }
-}
-
-TARGET static void NAME(columns)(const graft__reduce_plan *p, const TYPE *base, int64_t cols,
-                                 int64_t r0, int64_t r1, graft__reduce_slot *slots)
-{
-    TYPE most[GRAFT__REDUCE_BLOCK];
-    graft__walker at;
-    graft__walker_start(&p->reduced, r0, &at);
-    for (int64_t i = 0; i < cols; i++)
-        most[i] = base[at.src + i];
-    while (++r0 < r1) {
-        graft__walker_advance(&p->reduced, &at, 1);
-        const TYPE *x = base + at.src;
+    const TYPE *x = data;
+    TYPE *most = largest;
+    for (; rows > 0; rows--, x += stride) {
         int64_t i = 0;
         for (; i + LANES <= cols; i += LANES) {
             const NAME(vector) a = LOAD(most + i), b = LOAD(x + i);
@@ -105,43 +78,6 @@ TARGET static void NAME(columns)(const graft__reduce_plan *p, const TYPE *base, 
         }
         for (; i < cols; i++)
             most[i] = x[i] > most[i] || IS_NAN(x[i]) ? x[i] : most[i];
-    }
-    for (int64_t i = 0; i < cols; i++)
-        slots[i].MEMBER = most[i];
-}
-
-static void NAME(by_columns)(const graft__reduce_plan *p, int64_t begin, int64_t end, int64_t r0,
-                             int64_t r1, graft__reduce_slot *slots)
-{
-    graft__walker at;
-    graft__walker_start(&p->kept, begin, &at);
-    while (begin < end) {
-        const int64_t left = graft__min_i64(graft__walker_left(&p->kept, &at), end - begin);
-        const int64_t n = graft__min_i64(left, GRAFT__REDUCE_BLOCK);
-        NAME(columns)(p, (const TYPE *)p->src + at.src, n, r0, r1, slots);
-        graft__walker_advance(&p->kept, &at, n);
-        slots += n;
-        begin += n;
-    }
-}
-
-static void NAME(combine)(const graft__reduce_plan *p, int64_t n, graft__reduce_slot *into,
-                          const graft__reduce_slot *from)
-{
-    (void)p;
-    for (int64_t i = 0; i < n; i++)
-        if (NAME(beats)(from[i].MEMBER, into[i].MEMBER))
-            into[i] = from[i];
-}
-
-static void NAME(store)(const graft__reduce_plan *p, int64_t begin, int64_t n,
-                        const graft__reduce_slot *slots)
-{
-    graft__walker at;
-    graft__walker_start(&p->kept, begin, &at);
-    for (int64_t i = 0; i < n; i++) {
-        ((TYPE *)p->dst)[at.dst] = slots[i].MEMBER;
-        graft__walker_advance(&p->kept, &at, 1);
     }
 }
 
@@ -151,7 +87,7 @@ static void NAME(store)(const graft__reduce_plan *p, int64_t begin, int64_t n,
 TARGET static int64_t NAME(find)(const void *data, int64_t n, int64_t stride)
 {
     const TYPE *x = data;
-    const TYPE most = NAME(run_strided)(x, n, stride);
+    const TYPE most = NAME(row)(x, n, stride);
     int64_t i = 0;
     if (stride == 1 && !IS_NAN(most))
         for (bool found = false; i + LANES <= n; i += LANES) {
@@ -185,21 +121,12 @@ TARGET static void NAME(find_columns)(const void *data, int64_t cols, int64_t r0
     }
 }
 
-/* Whether element j is larger than element i. */
-static bool NAME(is_larger)(const void *data, int64_t j, int64_t i)
-{
-    const TYPE *x = data;
-    return NAME(beats)(x[j], x[i]);
-}
-
 static const kernels NAME(kernels) = {
-    .by_rows = NAME(by_rows),
-    .by_columns = NAME(by_columns),
-    .combine = NAME(combine),
-    .store = NAME(store),
+    .rows = NAME(rows),
+    .columns = NAME(columns),
+    .beats = NAME(beats),
     .find = NAME(find),
     .find_columns = NAME(find_columns),
-    .is_larger = NAME(is_larger),
 };
 
 #undef LANES

@@ -1,5 +1,7 @@
 #include "kernel/reduce_plan.h"
 
+#include <string.h>
+
 enum {
     SERIAL = 32768,      /* elements below which threads do not pay */
     PART = 8192,         /* elements that a part has at least */
@@ -75,6 +77,44 @@ bool graft__reduce_by_columns(const graft__reduce_plan *p)
 {
     const graft__walk *k = &p->kept, *r = &p->reduced;
     return k->ndim && k->src[k->ndim - 1] == 1 && (r->ndim == 0 || r->src[r->ndim - 1] != 1);
+}
+
+#define MOVE(width)                                                                                \
+    for (; n > 0; n--, to += to_step, from += from_step)                                           \
+    memcpy(to, from, width)
+
+void graft__move(int64_t n, void *dst, int64_t to_step, const void *src, int64_t from_step,
+                 int64_t width)
+{
+    char *to = dst;
+    const char *from = src;
+    switch (width) {
+    case 8:
+        MOVE(8);
+        break;
+    case 4:
+        MOVE(4);
+        break;
+    case 2:
+        MOVE(2);
+        break;
+    default:
+        MOVE(1);
+    }
+}
+
+void graft__reduce_store_slots(const graft__reduce_plan *p, int64_t begin, int64_t n,
+                               const graft__reduce_slot *slots, int64_t width)
+{
+    const graft__walk *kept = &p->kept;
+    const int64_t apart = kept->ndim ? kept->dst[kept->ndim - 1] * width : 0;
+    graft__walker at;
+    graft__walker_start(kept, begin, &at);
+    for (int64_t count; n > 0; n -= count, slots += count) {
+        count = graft__min_i64(graft__walker_left(kept, &at), n);
+        graft__move(count, (char *)p->dst + at.dst * width, apart, slots, sizeof *slots, width);
+        graft__walker_advance(kept, &at, count);
+    }
 }
 
 static void run_outputs(const graft__reduce_plan *p, int64_t begin, int64_t end)

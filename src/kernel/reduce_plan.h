@@ -65,6 +65,14 @@ void graft__reduce_run(graft__pool *pool, const graft__reduce_plan *p);
  * together, row by row. */
 bool graft__reduce_by_columns(const graft__reduce_plan *p);
 
+/* n elements of width bytes one by one, to and from places that lie so many bytes apart. */
+void graft__move(int64_t n, void *dst, int64_t to_step, const void *src, int64_t from_step,
+                 int64_t width);
+
+/* A graft__reduce_store of what lies in the slots as it is, elements of width bytes. */
+void graft__reduce_store_slots(const graft__reduce_plan *p, int64_t begin, int64_t n,
+                               const graft__reduce_slot *slots, int64_t width);
+
 /* A place on a walk. */
 typedef struct graft__walker {
     int64_t src, dst; /* offsets */

@@ -173,7 +173,7 @@ static double sum_row(const graft__reduce_plan *p, const char *base, int64_t r0,
 {
     const kernels *k = p->kernels;
     const graft__walk *w = &p->reduced;
-    const size_t size = graft_dtype_size(p->dtype);
+    const size_t size = graft__width(p->dtype);
     const int64_t stride = w->ndim ? w->src[w->ndim - 1] : 1;
     const int64_t chunk = stride == 1 ? RUN_CHUNK : ROW_CHUNK;
     cascade c;
@@ -199,7 +199,7 @@ static void sum_by_rows(const graft__reduce_plan *p, int64_t begin, int64_t end,
 {
     const kernels *k = p->kernels;
     const graft__walk *w = &p->reduced;
-    const size_t size = graft_dtype_size(p->dtype);
+    const size_t size = graft__width(p->dtype);
     const bool short_runs = w->ndim == 1 && w->src[0] == 1 && r1 - r0 <= RUN_CHUNK;
     graft__walker at;
     graft__walker_start(&p->kept, begin, &at);
@@ -219,7 +219,7 @@ static void sum_columns(const graft__reduce_plan *p, const char *base, int64_t c
 {
     const kernels *k = p->kernels;
     const graft__walk *w = &p->reduced;
-    const size_t size = graft_dtype_size(p->dtype);
+    const size_t size = graft__width(p->dtype);
     const int64_t stride = w->ndim ? w->src[w->ndim - 1] : 0;
     row_cascade c;
     c.chunks = 0;
@@ -241,7 +241,7 @@ static void sum_columns(const graft__reduce_plan *p, const char *base, int64_t c
 static void sum_by_columns(const graft__reduce_plan *p, int64_t begin, int64_t end, int64_t r0,
                            int64_t r1, graft__reduce_slot *slots)
 {
-    const size_t size = graft_dtype_size(p->dtype);
+    const size_t size = graft__width(p->dtype);
     double sums[GRAFT__REDUCE_BLOCK];
     graft__walker at;
     graft__walker_start(&p->kept, begin, &at);
@@ -353,7 +353,7 @@ static void integer_range(const graft__reduce_plan *p, int64_t begin, int64_t en
         [GRAFT_I64] = run_i64, [GRAFT_I32] = run_i32, [GRAFT_I16] = run_i16,
         [GRAFT_I8] = run_i8,   [GRAFT_U8] = run_u8,   [GRAFT_BOOL] = run_bool,
     };
-    const size_t size = graft_dtype_size(p->dtype);
+    const size_t size = graft__width(p->dtype);
     const graft__walk *w = &p->reduced;
     const int64_t stride = w->ndim ? w->src[w->ndim - 1] : 1;
     graft__walker out, at;
@@ -383,12 +383,7 @@ static void integer_combine(const graft__reduce_plan *p, int64_t n, graft__reduc
 static void integer_store(const graft__reduce_plan *p, int64_t begin, int64_t n,
                           const graft__reduce_slot *slots)
 {
-    graft__walker at;
-    graft__walker_start(&p->kept, begin, &at);
-    for (int64_t i = 0; i < n; i++) {
-        ((int64_t *)p->dst)[at.dst] = slots[i].i64;
-        graft__walker_advance(&p->kept, &at, 1);
-    }
+    graft__reduce_store_slots(p, begin, n, slots, sizeof slots->i64);
 }
 
 void graft__sum_integers(graft__pool *pool, const graft__array *dst, const graft__array *src)

@@ -26,24 +26,24 @@ TARGET GRAFT__INLINE void NAME(sgd_loop)(const graft__update *u, const graft__sg
     }
 }
 
-/* The first step with momentum: the buffer becomes the gradient. */
-TARGET GRAFT__INLINE void NAME(sgd_first_loop)(const graft__update *u, const graft__sgd_rule *r,
-                                               bool decay, bool nesterov)
+/* The first step with momentum: the buffer becomes the gradient. Once only, so that one loop does.
+ */
+TARGET static void NAME(sgd_first_loop)(const graft__update *u, const graft__sgd_rule *r,
+                                        bool decay)
 {
     const T lr = (T)-r->lr, mu = (T)r->momentum;
     const T wd = (T)r->weight_decay, sign = r->maximize ? -1 : 1;
     const T *p_from = u->param.from, *grad = u->grad;
     T *p_to = u->param.to, *b_to = u->state[0].to;
     const int64_t n = u->n;
+    const bool nesterov = r->nesterov;
     GRAFT__INDEPENDENT
     for (int64_t i = 0; i < n; i++) {
         const T p = p_from[i];
         T d = sign * grad[i];
-        if (decay)
-            d = d + wd * p;
+        d = decay ? d + wd * p : d;
         b_to[i] = d;
-        if (nesterov)
-            d = d + mu * d;
+        d = nesterov ? d + mu * d : d;
         p_to[i] = p + lr * d;
     }
 }
@@ -53,14 +53,7 @@ TARGET static void NAME(sgd)(const graft__update *u, const void *rule)
     const graft__sgd_rule *r = rule;
     const bool decay = r->weight_decay != 0, momentum = r->momentum != 0;
     if (momentum && r->first) {
-        if (decay && r->nesterov)
-            NAME(sgd_first_loop)(u, r, true, true);
-        else if (decay)
-            NAME(sgd_first_loop)(u, r, true, false);
-        else if (r->nesterov)
-            NAME(sgd_first_loop)(u, r, false, true);
-        else
-            NAME(sgd_first_loop)(u, r, false, false);
+        NAME(sgd_first_loop)(u, r, decay);
     } else if (momentum) {
         if (decay && r->nesterov)
             NAME(sgd_loop)(u, r, true, true, true);
