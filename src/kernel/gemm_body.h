@@ -47,7 +47,8 @@ TARGET GRAFT__INLINE void run_tile(const int rows, const int vectors, const bool
     }
     /* A pointer for every four rows, which the compiler must not take for one and a dozen of
      * distances: it would run out of registers. */
-    const int64_t l_row = by_row ? t->l_row : 1, l_step = by_row ? 1 : t->l_step;
+    const int64_t l_row = by_row ? t->l_row : 1;
+    const int64_t l_step = by_row && vectors > 1 ? 1 : t->l_step;
     const TYPE *l[3] = {t->l, rows > 4 ? t->l + 4 * l_row : t->l,
                         rows > 8 ? t->l + 8 * l_row : t->l};
     const TYPE *r = t->r;
@@ -104,14 +105,14 @@ TARGET GRAFT__INLINE void run_tile(const int rows, const int vectors, const bool
     {                                                                                              \
         run_tile(rows, vectors, by_row, masked, t);                                                \
     }
+/* Of one vector there is one kind, by_row, for both: the products that it is for are small. */
 #define TILES_MASKED(rows, masked)                                                                 \
-    TILE(rows, 1, 0, masked)                                                                       \
     TILE(rows, 1, 1, masked)                                                                       \
     TILE(rows, 2, 0, masked)                                                                       \
     TILE(rows, 2, 1, masked)
 #define NAMES_MASKED(rows, masked)                                                                 \
     {                                                                                              \
-        {tile_##rows##_1_0_##masked, tile_##rows##_1_1_##masked},                                  \
+        {tile_##rows##_1_1_##masked, tile_##rows##_1_1_##masked},                                  \
         {                                                                                          \
             tile_##rows##_2_0_##masked, tile_##rows##_2_1_##masked                                 \
         }                                                                                          \
