@@ -1,13 +1,14 @@
 /* The kernels of softmax for one type on one kind of processor; no include guard: included once for
- * each. Expects TYPE, INTEGER (signed, as wide), NAME(x), VECTOR (bytes that
- * the processor has in a register), TARGET (an attribute or nothing) and EXP
- * (of graft__vmath). */
+ * each. Expects TYPE, INTEGER (signed, as wide), OF(x) (x of that type), NAME(x) (of the processor,
+ * too), VECTOR (bytes that the processor has in a register) and TARGET (an attribute or nothing).
+ */
 
 /* Elements that are worked on in a buffer. */
 #define BUFFER (4096 / (int)sizeof(TYPE))
 #define WIDTH (64 / (int)sizeof(TYPE)) /* rows that are turned at once */
 #define LANES (VECTOR / (int)sizeof(TYPE))
 #define NARROW GRAFT__NARROW_LANE
+#define ALIGNED _Alignas(64) /* no vector lies across two cache lines */
 
 typedef TYPE NAME(vector) __attribute__((vector_size(VECTOR), aligned(sizeof(TYPE)), may_alias));
 typedef INTEGER NAME(bits) __attribute__((vector_size(VECTOR), aligned(sizeof(TYPE)), may_alias));
@@ -97,45 +98,31 @@ TARGET GRAFT__STEP void NAME(each_sum)(int64_t m, const TYPE *x, double *total)
 /* ---- Lanes that are narrow rows (inner == 1, n <= NARROW): turned, so that a vector holds an
  * element of each of several rows. ---- */
 
-TARGET GRAFT__INLINE void NAME(turn_all)(int64_t n, const TYPE *x, TYPE *turned)
-{
-    for (int64_t i = 0; i < WIDTH; i++)
-        for (int64_t c = 0; c < n; c++)
-            turned[c * WIDTH + i] = x[i * n + c];
-}
-
-TARGET GRAFT__INLINE void NAME(turn_all_back)(int64_t n, const TYPE *turned, TYPE *y)
-{
-    for (int64_t i = 0; i < WIDTH; i++)
-        for (int64_t c = 0; c < n; c++)
-            y[i * n + c] = turned[c * WIDTH + i];
-}
-
-/* turned[c * WIDTH + i] = x[i * n + c], i < rows <= WIDTH; 0 beyond */
+/* Rows of two are the most common, and turned best by the widest vectors. */
 TARGET GRAFT__STEP void NAME(turn)(int64_t n, int64_t rows, const TYPE *x, TYPE *turned)
 {
-    TYPE filled[NARROW * WIDTH];
-    if (rows < WIDTH) {
-        memcpy(filled, x, (size_t)(rows * n) * sizeof(TYPE));
-        memset(filled + rows * n, 0, (size_t)((WIDTH - rows) * n) * sizeof(TYPE));
-        x = filled;
+    if (n != 2 || rows < WIDTH) {
+        OF(turn_rows)(n, rows, x, turned);
+        return;
     }
-    if (n == 2) /* the most common n is a constant */
-        NAME(turn_all)(2, x, turned);
-    else
-        NAME(turn_all)(n, x, turned);
+    GRAFT__INDEPENDENT
+    for (int64_t i = 0; i < WIDTH; i++) {
+        turned[i] = x[2 * i];
+        turned[WIDTH + i] = x[2 * i + 1];
+    }
 }
 
 TARGET GRAFT__STEP void NAME(turn_back)(int64_t n, int64_t rows, const TYPE *turned, TYPE *y)
 {
-    TYPE filled[NARROW * WIDTH];
-    TYPE *to = rows < WIDTH ? filled : y;
-    if (n == 2)
-        NAME(turn_all_back)(2, turned, to);
-    else
-        NAME(turn_all_back)(n, turned, to);
-    if (rows < WIDTH)
-        memcpy(y, filled, (size_t)(rows * n) * sizeof(TYPE));
+    if (n != 2 || rows < WIDTH) {
+        OF(turn_back)(n, rows, turned, y);
+        return;
+    }
+    GRAFT__INDEPENDENT
+    for (int64_t i = 0; i < WIDTH; i++) {
+        y[2 * i] = turned[i];
+        y[2 * i + 1] = turned[WIDTH + i];
+    }
 }
 
 /* e -= the largest of its lane */
@@ -180,12 +167,12 @@ TARGET GRAFT__STEP void NAME(narrow_times)(int64_t n, TYPE *e, const TYPE *facto
 TARGET static void NAME(exps_narrow)(const graft__vmath *v, int64_t n, int64_t rows, const TYPE *x,
                                      TYPE *max, TYPE *sum)
 {
-    TYPE e[NARROW * WIDTH], most[WIDTH], total[WIDTH];
+    ALIGNED TYPE e[NARROW * WIDTH], most[WIDTH], total[WIDTH];
     for (int64_t r = 0; r < rows; r += WIDTH) {
         const int64_t m = rows - r < WIDTH ? rows - r : WIDTH;
         NAME(turn)(n, m, x + r * n, e);
         NAME(narrow_minus_max)(n, e, most);
-        v->EXP(n * WIDTH, e, e);
+        v->OF(exp)(n * WIDTH, e, e);
         NAME(narrow_sum)(n, e, total);
         memcpy(max + r, most, (size_t)m * sizeof(TYPE));
         memcpy(sum + r, total, (size_t)m * sizeof(TYPE));
@@ -196,12 +183,13 @@ TARGET static void NAME(softmax_narrow)(const graft__vmath *v, int64_t n, int64_
                                         const void *data, void *result)
 {
     const TYPE *x = data;
-    TYPE *y = result, e[NARROW * WIDTH], total[WIDTH];
+    TYPE *y = result;
+    ALIGNED TYPE e[NARROW * WIDTH], total[WIDTH];
     for (int64_t r = 0; r < rows; r += WIDTH) {
         const int64_t m = rows - r < WIDTH ? rows - r : WIDTH;
         NAME(turn)(n, m, x + r * n, e);
         NAME(narrow_minus_max)(n, e, total);
-        v->EXP(n * WIDTH, e, e);
+        v->OF(exp)(n * WIDTH, e, e);
         NAME(narrow_sum)(n, e, total);
         for (int i = 0; i < WIDTH; i += LANES)
             STORE(total + i, 1 / LOAD(total + i));
@@ -214,14 +202,15 @@ TARGET static void NAME(log_softmax_narrow)(const graft__vmath *v, int64_t n, in
                                             const void *data, void *result)
 {
     const TYPE *x = data;
-    TYPE *y = result, e[NARROW * WIDTH], exp[NARROW * WIDTH], total[WIDTH];
+    TYPE *y = result;
+    ALIGNED TYPE e[NARROW * WIDTH], exp[NARROW * WIDTH], total[WIDTH];
     for (int64_t r = 0; r < rows; r += WIDTH) {
         const int64_t m = rows - r < WIDTH ? rows - r : WIDTH;
         NAME(turn)(n, m, x + r * n, e);
         NAME(narrow_minus_max)(n, e, total);
-        v->EXP(n * WIDTH, e, exp);
+        v->OF(exp)(n * WIDTH, e, exp);
         NAME(narrow_sum)(n, exp, total);
-        v->LOG(WIDTH, total, total);
+        v->OF(log)(WIDTH, total, total);
         NAME(narrow_minus)(n, e, total);
         NAME(turn_back)(n, m, e, y + r * n);
     }
@@ -231,14 +220,14 @@ TARGET static void NAME(add_exps_narrow)(const graft__vmath *v, int64_t n, int64
                                          const TYPE *x, const TYPE *max, const TYPE *factor,
                                          TYPE *dst, bool add)
 {
-    TYPE e[NARROW * WIDTH], most[WIDTH] = {0}, by[WIDTH] = {0};
+    ALIGNED TYPE e[NARROW * WIDTH], most[WIDTH] = {0}, by[WIDTH] = {0};
     for (int64_t r = 0; r < rows; r += WIDTH) {
         const int64_t m = rows - r < WIDTH ? rows - r : WIDTH;
         NAME(turn)(n, m, x + r * n, e);
         memcpy(most, max + r, (size_t)m * sizeof(TYPE));
         memcpy(by, factor + r, (size_t)m * sizeof(TYPE));
         NAME(narrow_minus)(n, e, most);
-        v->EXP(n * WIDTH, e, e);
+        v->OF(exp)(n * WIDTH, e, e);
         NAME(narrow_times)(n, e, by);
         if (!add) {
             NAME(turn_back)(n, m, e, dst + r * n);
@@ -253,7 +242,7 @@ TARGET static void NAME(add_exps_narrow)(const graft__vmath *v, int64_t n, int64
 TARGET static double NAME(losses)(const graft__vmath *v, int64_t n, int64_t rows, const void *data,
                                   const int64_t *target, double part, void *gradient)
 {
-    TYPE e[NARROW * WIDTH], total[WIDTH], log_total[WIDTH], chosen[WIDTH];
+    ALIGNED TYPE e[NARROW * WIDTH], total[WIDTH], log_total[WIDTH], chosen[WIDTH];
     const TYPE *x = data, share = (TYPE)part;
     double loss[WIDTH] = {0}, sum = 0;
     for (int64_t r = 0; r < rows; r += WIDTH, target += WIDTH) {
@@ -262,9 +251,9 @@ TARGET static double NAME(losses)(const graft__vmath *v, int64_t n, int64_t rows
         NAME(narrow_minus_max)(n, e, total);
         for (int64_t i = 0; i < m; i++)
             chosen[i] = e[target[i] * WIDTH + i];
-        v->EXP(n * WIDTH, e, e);
+        v->OF(exp)(n * WIDTH, e, e);
         NAME(narrow_sum)(n, e, total);
-        v->LOG(WIDTH, total, log_total);
+        v->OF(log)(WIDTH, total, log_total);
         for (int64_t i = 0; i < m; i++)
             loss[i] += (double)log_total[i] - (double)chosen[i];
         if (!gradient)
@@ -287,7 +276,7 @@ TARGET static double NAME(losses)(const graft__vmath *v, int64_t n, int64_t rows
 TARGET static void NAME(exps_short)(const graft__vmath *v, int64_t n, int64_t rows, const TYPE *x,
                                     TYPE *y, TYPE *max, TYPE *sum)
 {
-    TYPE buffer[BUFFER];
+    ALIGNED TYPE buffer[BUFFER];
     const int64_t block = n > 0 ? BUFFER / n : rows;
     for (int64_t r = 0; r < rows; r += block) {
         const int64_t end = rows - r < block ? rows : r + block, elements = (end - r) * n;
@@ -297,7 +286,7 @@ TARGET static void NAME(exps_short)(const graft__vmath *v, int64_t n, int64_t ro
             max[i] = NAME(row_max)(x, n);
             NAME(row_minus)(n, x, max[i], out);
         }
-        v->EXP(elements, to, to);
+        v->OF(exp)(elements, to, to);
         for (int64_t i = r; i < end; i++, to += n)
             sum[i] = NAME(row_sum)(to, n);
     }
@@ -306,14 +295,14 @@ TARGET static void NAME(exps_short)(const graft__vmath *v, int64_t n, int64_t ro
 TARGET static void NAME(exps_long)(const graft__vmath *v, int64_t n, const TYPE *x, TYPE *y,
                                    TYPE *max, TYPE *sum)
 {
-    TYPE buffer[BUFFER];
+    ALIGNED TYPE buffer[BUFFER];
     double total = 0;
     const TYPE most = NAME(row_max)(x, n);
     for (int64_t i = 0; i < n; i += BUFFER) {
         const int64_t m = n - i < BUFFER ? n - i : BUFFER;
         TYPE *out = y ? y + i : buffer;
         NAME(row_minus)(m, x + i, most, out);
-        v->EXP(m, out, out);
+        v->OF(exp)(m, out, out);
         total += (double)NAME(row_sum)(out, m);
     }
     *max = most;
@@ -343,7 +332,7 @@ TARGET static void NAME(add_exps_rows)(const graft__vmath *v, int64_t n, int64_t
         NAME(add_exps_narrow)(v, n, rows, x, max, factor, dst, add);
         return;
     }
-    TYPE buffer[BUFFER];
+    ALIGNED TYPE buffer[BUFFER];
     const int64_t cols = n < BUFFER ? n : BUFFER, block = BUFFER / cols;
     for (int64_t r = 0; r < rows; r += block) {
         const int64_t m = rows - r < block ? rows - r : block;
@@ -352,7 +341,7 @@ TARGET static void NAME(add_exps_rows)(const graft__vmath *v, int64_t n, int64_t
             const int64_t now = n - c < cols ? n - c : cols;
             for (int64_t i = 0; i < m; i++)
                 NAME(row_minus)(now, x + (r + i) * n + c, max[r + i], buffer + i * now);
-            v->EXP(m * now, buffer, buffer);
+            v->OF(exp)(m * now, buffer, buffer);
             for (int64_t i = 0; i < m; i++)
                 NAME(row_add_times)
             (now, factor[r + i], buffer + i * now, dst + (r + i) * n + c, add);
@@ -365,7 +354,7 @@ TARGET static void NAME(add_exps_rows)(const graft__vmath *v, int64_t n, int64_t
 TARGET static void NAME(exps_beside)(const graft__vmath *v, int64_t n, int64_t inner, int64_t m,
                                      const TYPE *x, TYPE *y, TYPE *max, TYPE *sum)
 {
-    TYPE buffer[BUFFER];
+    ALIGNED TYPE buffer[BUFFER];
     double total[GRAFT__LANES_MAX];
     for (int64_t j = 0; j < m; j++) {
         max[j] = -(TYPE)INFINITY;
@@ -380,7 +369,7 @@ TARGET static void NAME(exps_beside)(const graft__vmath *v, int64_t n, int64_t i
         const int64_t now = n - c < block ? n - c : block;
         for (int64_t i = 0; i < now; i++)
             NAME(each_minus)(m, x + (c + i) * inner, max, buffer + i * m);
-        v->EXP(now * m, buffer, buffer);
+        v->OF(exp)(now * m, buffer, buffer);
         for (int64_t i = 0; i < now; i++)
             NAME(each_sum)(m, buffer + i * m, total);
         for (int64_t i = 0; y && i < now; i++)
@@ -394,13 +383,13 @@ TARGET static void NAME(add_exps_beside)(const graft__vmath *v, int64_t n, int64
                                          const TYPE *x, const TYPE *max, const TYPE *factor,
                                          TYPE *dst, bool add)
 {
-    TYPE buffer[BUFFER];
+    ALIGNED TYPE buffer[BUFFER];
     const int64_t block = BUFFER / m;
     for (int64_t c = 0; c < n; c += block) {
         const int64_t now = n - c < block ? n - c : block;
         for (int64_t i = 0; i < now; i++)
             NAME(each_minus)(m, x + (c + i) * inner, max, buffer + i * m);
-        v->EXP(now * m, buffer, buffer);
+        v->OF(exp)(now * m, buffer, buffer);
         for (int64_t i = 0; i < now; i++) {
             TYPE *out = dst + (c + i) * inner;
             const TYPE *e = buffer + i * m;
@@ -580,7 +569,7 @@ TARGET static void NAME(log_softmax_backward_rows)(const graft__vmath *v, int64_
                                                    const TYPE *y, const TYPE *dy, TYPE *dx,
                                                    bool add)
 {
-    TYPE buffer[BUFFER];
+    ALIGNED TYPE buffer[BUFFER];
     for (int64_t r = 0; r < rows; r++, y += n, dy += n, dx += n) {
         double total = 0;
         for (int64_t c = 0; c < n; c += BUFFER)
@@ -588,7 +577,7 @@ TARGET static void NAME(log_softmax_backward_rows)(const graft__vmath *v, int64_
         const TYPE sum = (TYPE)total;
         for (int64_t c = 0; c < n; c += BUFFER) {
             const int64_t now = n - c < BUFFER ? n - c : BUFFER;
-            v->EXP(now, y + c, buffer);
+            v->OF(exp)(now, y + c, buffer);
             GRAFT__INDEPENDENT
             for (int64_t k = 0; k < now; k++)
                 dx[c + k] = (add ? dx[c + k] : 0) + (dy[c + k] - buffer[k] * sum);
@@ -600,14 +589,14 @@ TARGET static void NAME(log_softmax_backward_beside)(const graft__vmath *v, int6
                                                      int64_t inner, int64_t m, const TYPE *y,
                                                      const TYPE *dy, TYPE *dx, bool add)
 {
-    TYPE buffer[BUFFER];
+    ALIGNED TYPE buffer[BUFFER];
     double sum[GRAFT__LANES_MAX];
     for (int64_t j = 0; j < m; j++)
         sum[j] = 0;
     for (int64_t c = 0; c < n; c++)
         NAME(each_sum)(m, dy + c * inner, sum);
     for (int64_t c = 0; c < n; c++) {
-        v->EXP(m, y + c * inner, buffer);
+        v->OF(exp)(m, y + c * inner, buffer);
         GRAFT__INDEPENDENT
         for (int64_t j = 0; j < m; j++) {
             const int64_t k = c * inner + j;
@@ -650,6 +639,7 @@ static const graft__softmax_kernels NAME(kernels) = {
 #undef BUFFER
 #undef WIDTH
 #undef NARROW
+#undef ALIGNED
 #undef LOAD
 #undef STORE
 #undef LARGER
@@ -659,5 +649,4 @@ static const graft__softmax_kernels NAME(kernels) = {
 #undef INTEGER
 #undef NAME
 #undef TARGET
-#undef EXP
-#undef LOG
+#undef OF

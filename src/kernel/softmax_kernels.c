@@ -5,10 +5,57 @@
 
 #include "kernel/target.h"
 
+#if GRAFT__X86
+#include <emmintrin.h>
+
+static inline void tile_f32(const float *from, int64_t from_ld, float *to, int64_t to_ld)
+{
+    __m128 a = _mm_loadu_ps(from), b = _mm_loadu_ps(from + from_ld);
+    __m128 c = _mm_loadu_ps(from + 2 * from_ld), d = _mm_loadu_ps(from + 3 * from_ld);
+    _MM_TRANSPOSE4_PS(a, b, c, d);
+    _mm_storeu_ps(to, a);
+    _mm_storeu_ps(to + to_ld, b);
+    _mm_storeu_ps(to + 2 * to_ld, c);
+    _mm_storeu_ps(to + 3 * to_ld, d);
+}
+
+static inline void tile_f64(const double *from, int64_t from_ld, double *to, int64_t to_ld)
+{
+    const __m128d a = _mm_loadu_pd(from), b = _mm_loadu_pd(from + from_ld);
+    _mm_storeu_pd(to, _mm_unpacklo_pd(a, b));
+    _mm_storeu_pd(to + to_ld, _mm_unpackhi_pd(a, b));
+}
+#else
+static inline void tile_f32(const float *from, int64_t from_ld, float *to, int64_t to_ld)
+{
+    for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 4; j++)
+            to[j * to_ld + i] = from[i * from_ld + j];
+}
+
+static inline void tile_f64(const double *from, int64_t from_ld, double *to, int64_t to_ld)
+{
+    for (int i = 0; i < 2; i++)
+        for (int j = 0; j < 2; j++)
+            to[j * to_ld + i] = from[i * from_ld + j];
+}
+#endif
+
+#define TYPE float
+#define TURN(x) turn_##x##_f32
+#define SIDE 4
+#define TILE tile_f32
+#include "kernel/softmax_turn_body.h"
+
+#define TYPE double
+#define TURN(x) turn_##x##_f64
+#define SIDE 2
+#define TILE tile_f64
+#include "kernel/softmax_turn_body.h"
+
 #define TYPE float
 #define INTEGER int32_t
-#define EXP exp_f32
-#define LOG log_f32
+#define OF(x) x##_f32
 #define NAME(x) x##_f32_portable
 #define TARGET
 #define VECTOR 16
@@ -16,8 +63,7 @@
 
 #define TYPE double
 #define INTEGER int64_t
-#define EXP exp_f64
-#define LOG log_f64
+#define OF(x) x##_f64
 #define NAME(x) x##_f64_portable
 #define TARGET
 #define VECTOR 16
@@ -26,8 +72,7 @@
 #if GRAFT__X86
 #define TYPE float
 #define INTEGER int32_t
-#define EXP exp_f32
-#define LOG log_f32
+#define OF(x) x##_f32
 #define NAME(x) x##_f32_avx2
 #define TARGET GRAFT__TARGET_AVX2
 #define VECTOR 32
@@ -35,8 +80,7 @@
 
 #define TYPE double
 #define INTEGER int64_t
-#define EXP exp_f64
-#define LOG log_f64
+#define OF(x) x##_f64
 #define NAME(x) x##_f64_avx2
 #define TARGET GRAFT__TARGET_AVX2
 #define VECTOR 32
@@ -44,8 +88,7 @@
 
 #define TYPE float
 #define INTEGER int32_t
-#define EXP exp_f32
-#define LOG log_f32
+#define OF(x) x##_f32
 #define NAME(x) x##_f32_avx512
 #define TARGET GRAFT__TARGET_AVX512
 #define VECTOR 64
@@ -53,8 +96,7 @@
 
 #define TYPE double
 #define INTEGER int64_t
-#define EXP exp_f64
-#define LOG log_f64
+#define OF(x) x##_f64
 #define NAME(x) x##_f64_avx512
 #define TARGET GRAFT__TARGET_AVX512
 #define VECTOR 64
