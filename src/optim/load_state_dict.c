@@ -1,6 +1,7 @@
 /* Loading an optimizer's state dict, as a transaction: everything is read and checked into memory
  * of its own, then taken. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -247,6 +248,37 @@ static graft_status load_group(load *l, size_t group, incoming *first)
     return GRAFT_OK;
 }
 
+static int compare_positions(const void *a, const void *b)
+{
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* That no two parameters stand at one position: both would take over the same state. */
+static graft_status check_positions(const load *l)
+{
+    const size_t bytes = l->params * sizeof(int64_t);
+    int64_t *position = graft__alloc(l->ctx, bytes);
+    if (!position)
+        return graft__fail_memory(l->ctx, bytes, OP);
+    size_t n = 0;
+    for (size_t i = 0; i < l->opt->groups; i++) {
+        const graft_dict *params =
+            graft_dict_dict(graft_dict_dict_at(l->groups, (int64_t)i), "params");
+        for (size_t j = 0; j < l->opt->group[i]->count; j++)
+            position[n++] = graft_dict_int_at(params, (int64_t)j);
+    }
+    qsort(position, n, sizeof *position, compare_positions);
+    graft_status status = GRAFT_OK;
+    for (size_t i = 1; i < n && !status; i++)
+        if (position[i] == position[i - 1])
+            status =
+                graft__fail(l->ctx, GRAFT_ERR_ARGUMENT, OP ": the groups name position %lld twice",
+                            (long long)position[i]);
+    graft__free(l->ctx, position, bytes);
+    return status;
+}
+
 static graft_status load_all(load *l)
 {
     graft_status status = check_group_counts(l);
@@ -257,6 +289,8 @@ static graft_status load_all(load *l)
             status = load_group(l, i, &l->in[first]);
         first += l->opt->group[i]->count;
     }
+    if (!status)
+        status = check_positions(l);
     if (!status && l->used != graft_dict_len(l->states))
         status = graft__fail(l->ctx, GRAFT_ERR_ARGUMENT,
                              OP ": the dict has the state of %lld parameters, but %lld of them are "

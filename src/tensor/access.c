@@ -68,25 +68,15 @@ bool graft_shares_memory(const graft_tensor *a, const graft_tensor *b)
 
 /* ---- Elements ---- */
 
-/* Borrowed memory of no bytes may be NULL, but NULL means failure to callers: any address will do
- * for no elements. */
-static void *address(const graft_tensor *t, const graft__array *a)
-{
-    return a->data ? a->data : (void *)t->storage->buffer;
-}
-
 const void *graft_data(const graft_tensor *t)
 {
-    if (!t)
-        return NULL;
-    const graft__array a = graft__read(t);
-    return address(t, &a);
+    return t ? graft__read(t).data : NULL;
 }
 
 void *graft_data_mut(graft_tensor *t)
 {
     graft__array a;
-    return t && graft__write(t, &a) ? address(t, &a) : NULL;
+    return t && graft__write(t, &a) ? a.data : NULL;
 }
 
 static bool has_one_element(const graft_tensor *t, const char *op)

@@ -565,6 +565,21 @@ static void test_load_refuses(void **state)
     graft_close(g);
 }
 
+/* Both would take over the one state. */
+static void test_load_refuses_a_position_twice(void **state)
+{
+    (void)state;
+    graft_ctx *g = test_open();
+    graft_optimizer *opt = stepped_adam(g, leaf(g, 3, GRAFT_F32), leaf(g, 3, GRAFT_F32), 1);
+    graft_dict *d = graft_dict_clone(graft_optimizer_state_dict(opt), NULL);
+    graft_dict *positions = graft_list_new(g);
+    graft_list_push_int(positions, 1);
+    graft_list_push_int(positions, 1);
+    graft_dict_set_dict(graft_dict_dict(d, "param_groups.0"), "params", positions);
+    assert_load_fails(opt, d, GRAFT_ERR_ARGUMENT, "the groups name position 1 twice");
+    graft_close(g);
+}
+
 static void test_load_drops_what_the_dict_lacks(void **state)
 {
     (void)state;
@@ -602,6 +617,7 @@ int main(void)
         cmocka_unit_test(test_load_matches_names),
         cmocka_unit_test(test_load_shares_memory_until_the_step),
         cmocka_unit_test(test_load_refuses),
+        cmocka_unit_test(test_load_refuses_a_position_twice),
         cmocka_unit_test(test_load_drops_what_the_dict_lacks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
