@@ -6,13 +6,6 @@ set(GRAFT_DEPENDENCY_INCLUDES)
 set(GRAFT_DEPENDENCY_PATHS)
 set(GRAFT_DEPENDENCY_NAMES)
 
-if(GRAFT_ONEDNN AND NOT GRAFT_OPENMP)
-  message(FATAL_ERROR
-          "GRAFT_ONEDNN=ON needs GRAFT_OPENMP=ON: graft runs its own threads and must be able to "
-          "tell the OpenMP runtime inside oneDNN to start none. For a library without either: "
-          "-DGRAFT_ONEDNN=OFF -DGRAFT_OPENMP=OFF")
-endif()
-
 foreach(option GRAFT_SLEEF GRAFT_DEFLATE GRAFT_NETTLE)
   if(${option} STREQUAL AUTO)
     set(${option} ${GRAFT_ONEDNN}) # beside the cache, so that it follows a later change
@@ -44,18 +37,11 @@ function(graft_need option switches what package library)
   mark_as_advanced(${option}_LIBRARY ${option}_INCLUDE)
   list(APPEND GRAFT_DEFINITIONS ${option}=1)
   list(APPEND GRAFT_DEPENDENCY_PATHS ${${option}_LIBRARY})
-  if(library MATCHES "[.]so")
-    set(library "-l:${library}")
-  endif()
   list(APPEND GRAFT_DEPENDENCY_NAMES ${library})
   return(PROPAGATE GRAFT_DEFINITIONS GRAFT_DEPENDENCY_INCLUDES GRAFT_DEPENDENCY_PATHS
                    GRAFT_DEPENDENCY_NAMES)
 endfunction()
 
-graft_need(GRAFT_ONEDNN "-DGRAFT_ONEDNN=OFF" "oneDNN" libdnnl-dev dnnl dnnl.h)
-# By its full name: libdnnl uses GNU's runtime, and LLVM installs another one as libgomp.so.
-graft_need(GRAFT_OPENMP "-DGRAFT_ONEDNN=OFF -DGRAFT_OPENMP=OFF" "GNU's OpenMP runtime" libgomp1
-           libgomp.so.1)
 graft_need(GRAFT_SLEEF "-DGRAFT_SLEEF=OFF" "SLEEF" libsleef-dev sleef sleef.h)
 graft_need(GRAFT_DEFLATE "-DGRAFT_DEFLATE=OFF" "libdeflate" libdeflate-dev deflate libdeflate.h)
 graft_need(GRAFT_NETTLE "-DGRAFT_NETTLE=OFF" "nettle" nettle-dev nettle nettle/sha2.h)

@@ -69,16 +69,14 @@ static void update(graft_ctx *g, graft__optim_group *group, bool decoupled)
     graft__update u = {.n = 0};
     for (size_t i = 0; i < group->count; i++) {
         graft__optim_param *p = &group->param[i];
-        if (!graft__optim_is_ready(p))
+        if (!graft__optim_begin(g, p, STATES, &u))
             continue;
-        p->step++;
         if (p->step != step) {
             step = p->step;
             const double scale = sqrt(1 - pow(o->beta2, (double)step));
             rule.size = o->lr * scale / (1 - pow(o->beta1, (double)step));
             rule.eps = o->eps * scale;
         }
-        graft__optim_memory(g, p, STATES, &u);
         graft__update_adam(g->pool, &u, &rule);
         graft__optim_written(g, p);
     }

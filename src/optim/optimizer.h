@@ -81,10 +81,10 @@ static inline bool graft__optim_is_ready(const graft__optim_param *p)
     return p->ready & 1;
 }
 
-/* What the kernel updates: the parameter, its gradient and its first `states` tensors of state
- * (those that are ready; the others' places in *out stay as they are). After the kernel:
- * graft__optim_written. */
-void graft__optim_memory(graft_ctx *g, const graft__optim_param *p, int states, graft__update *out);
+/* Takes the parameter into its next step, if it takes part in this one; else false. *out is what
+ * the kernel updates: the parameter, its gradient and its first `states` tensors of state (those
+ * that are ready; the others' places stay as they are). After the kernel: graft__optim_written. */
+bool graft__optim_begin(graft_ctx *g, graft__optim_param *p, int states, graft__update *out);
 void graft__optim_written(graft_ctx *g, graft__optim_param *p);
 
 /* Entry i of a dict, if it is a number, a bool or a tensor of one element. */

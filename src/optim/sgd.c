@@ -46,11 +46,9 @@ static void update(graft_ctx *g, graft__optim_group *group)
     graft__update u = {.n = 0};
     for (size_t i = 0; i < group->count; i++) {
         graft__optim_param *p = &group->param[i];
-        if (!graft__optim_is_ready(p))
+        if (!graft__optim_begin(g, p, 1, &u))
             continue;
-        p->step++;
         rule.first = p->fresh != 0;
-        graft__optim_memory(g, p, 1, &u);
         graft__update_sgd(g->pool, &u, &rule);
         graft__optim_written(g, p);
     }

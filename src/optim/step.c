@@ -171,8 +171,11 @@ static void set_memory(graft__old_new *out, const graft_tensor *t, const graft__
     out->from = old ? old->data : out->to;
 }
 
-void graft__optim_memory(graft_ctx *g, const graft__optim_param *p, int states, graft__update *out)
+bool graft__optim_begin(graft_ctx *g, graft__optim_param *p, int states, graft__update *out)
 {
+    if (!graft__optim_is_ready(p))
+        return false;
+    p->step++;
     const graft_tensor *t = p->tensor;
     if (p->packed) {
         const graft__array to = graft__fresh(p->packed), from = graft__read(t);
@@ -187,6 +190,7 @@ void graft__optim_memory(graft_ctx *g, const graft__optim_param *p, int states, 
         if (p->ready >> (1 + k) & 1)
             set_memory(&out->state[k], p->state[k], p->old[1 + k]);
     }
+    return true;
 }
 
 void graft__optim_written(graft_ctx *g, graft__optim_param *p)

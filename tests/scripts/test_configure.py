@@ -23,10 +23,10 @@ def configure(tmp_path, run):
 
 
 @pytest.mark.parametrize("options, words", [
-    ([], "oneDNN was not found (dnnl and dnnl.h). On Debian: apt-get install libdnnl-dev. "
-         "To build without it: -DGRAFT_ONEDNN=OFF"),
-    (["-DGRAFT_ONEDNN=OFF"], "apt-get install libgomp1. "
-                             "To build without it: -DGRAFT_ONEDNN=OFF -DGRAFT_OPENMP=OFF"),
+    ([], "SLEEF was not found (sleef and sleef.h). On Debian: apt-get install libsleef-dev. "
+         "To build without it: -DGRAFT_SLEEF=OFF"),
+    (["-DGRAFT_SLEEF=OFF"], "libdeflate was not found (deflate and libdeflate.h). On Debian: "
+                            "apt-get install libdeflate-dev. To build without it: -DGRAFT_DEFLATE=OFF"),
     ([*SMALL, "-DGRAFT_SLEEF=ON"],
      "apt-get install libsleef-dev. To build without it: -DGRAFT_SLEEF=OFF"),
     ([*SMALL, "-DGRAFT_DEFLATE=ON"],
@@ -43,11 +43,6 @@ def test_missing(configure, options, words):
 def test_small_misses_nothing(configure):
     status, _ = configure(*SMALL, "-DGRAFT_TESTS=OFF", f"-DCMAKE_IGNORE_PATH={NOWHERE}")
     assert status == 0
-
-
-def test_onednn_needs_openmp(configure):
-    status, said = configure("-DGRAFT_OPENMP=OFF")
-    assert status == 1 and "GRAFT_ONEDNN=ON needs GRAFT_OPENMP=ON" in said
 
 
 def test_the_rest_follows_onednn(configure, tmp_path):

@@ -7,25 +7,8 @@ static int kind; /* never beyond what the machine is */
 #include "kernel/reduce_max.c"
 #undef graft__processor
 
+#include "layouts.h"
 #include "test.h"
-
-enum { LAYOUTS = 4 };
-
-/* Sizes around every vector width, in C order and turned. */
-static graft_tensor *view_of(graft_tensor *t, int layout)
-{
-    const graft_shape shape = graft_tensor_shape(t);
-    switch (layout) {
-    case 0:
-        return t;
-    case 1:
-        return graft_transpose(t, 0, 1);
-    case 2:
-        return graft_narrow(t, 1, 0, (shape.size[1] + 1) / 2);
-    default:
-        return graft_narrow(t, 0, 0, (shape.size[0] + 1) / 2);
-    }
-}
 
 static graft_tensor *drawn(graft_ctx *g, int64_t rows, int64_t cols, graft_dtype dtype)
 {
