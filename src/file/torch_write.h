@@ -53,7 +53,4 @@ const graft_dict *graft__torch_storage_call(const graft_dict *record);
 /* The storage that such a call is given as a tensor of all of it; NULL: as something else. */
 const graft_tensor *graft__torch_call_storage(const graft_dict *call);
 
-/* Whether the attributes only name parts of the args. */
-bool graft__torch_names_parts(const graft_dict *record);
-
 #endif

@@ -4,7 +4,7 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "base/vector.h"
-#include "file/pickle_globals.h"
+#include "file/torch.h"
 #include "file/torch_write.h"
 #include "tensor/history.h"
 
@@ -206,7 +206,7 @@ static graft_status see_dict(look *l, const graft_dict *d)
     status = see_entries(l, d);
     if (status == GRAFT_OK && d->args)
         status = see_args(l, d->args, graft__torch_storage_call(d));
-    if (status == GRAFT_OK && d->attributes && !graft__torch_names_parts(d))
+    if (status == GRAFT_OK && d->attributes && !graft__torch_has_derived_attributes(d))
         status = see_dict_at(l, "attributes", d->attributes);
     l->depth--;
     return status;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "file/torch.h"
 #include "file/torch_write.h"
 
 /* So many entries are put into a list or dict at once, as Python does: what a reader has on its
@@ -97,14 +98,6 @@ const graft_tensor *graft__torch_call_storage(const graft_dict *call)
     return v && v->kind == GRAFT_VALUE_TENSOR && v->tensor->ndim == 1 && v->tensor->contiguous
                ? v->tensor
                : NULL;
-}
-
-bool graft__torch_names_parts(const graft_dict *record)
-{
-    return record->container == GRAFT_VALUE_RECORD && record->making == GRAFT__MADE_BY_CALL &&
-           record->class_name &&
-           (begins(record->class_name, "torch._utils._rebuild_") ||
-            begins(record->class_name, "torch._tensor._rebuild_"));
 }
 
 /* ---- Storages and tensors ---- */
@@ -407,7 +400,7 @@ static void put_record(graft__torch_out *o, const graft_dict *d)
         put_list_items(o, d);
     else
         put_dict_items(o, d);
-    if (!graft__torch_names_parts(d))
+    if (!graft__torch_has_derived_attributes(d))
         put_state(o, d);
 }
 
