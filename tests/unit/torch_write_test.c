@@ -114,7 +114,7 @@ static void reports(void **state)
     o.whole_storages = true;
     assert_int_equal(graft_save_as(f->g, f->path, d, &o, &r), GRAFT_OK);
     assert_int_equal(r.bytes_saved, 0);
-    assert_true(r.bytes >= size + 940 * 8); /* offsets take more bytes too */
+    assert_in_range(r.bytes, size + 940 * 8 - 128, size + 940 * 8 + 128); /* as padding goes */
     graft_dict_free(d);
 }
 
