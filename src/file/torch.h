@@ -86,8 +86,8 @@ graft_status graft__torch_require_grad(graft__reading *r, const char *name, graf
 graft_status graft__torch_note_hooks(graft__reading *r, const graft__value *hooks);
 
 /* A record of the call that is written as it was read, and beside its arguments the attributes
- * under which its parts are found. They are no state: writers leave them out. Fills *fields with
- * the dict to put them into. */
+ * under which its parts are found. They are no state: a writer leaves them out
+ * (graft__torch_has_derived_attributes). Fills *fields with the dict to put them into. */
 graft_status graft__torch_record(const graft__torch_call *c, graft__value *out,
                                  graft_dict **fields);
 graft_status graft__torch_field(graft_dict *fields, graft__reading *r, const char *name,
@@ -96,6 +96,9 @@ graft_status graft__torch_field(graft_dict *fields, graft__reading *r, const cha
 /* The same taking the value over. */
 graft_status graft__torch_give_field(graft_dict *fields, graft__reading *r, const char *name,
                                      graft__value value);
+
+/* Whether the attributes of a record are what graft__torch_record put there rather than a state. */
+bool graft__torch_has_derived_attributes(const graft_dict *record);
 
 /* The globals: see torch_globals.c. */
 graft__global_call graft__torch_rebuild_tensor, graft__torch_rebuild_tensor_v2,

@@ -15,7 +15,6 @@ static const struct {
     {".pth", GRAFT_FORMAT_PT},
     {".bin", GRAFT_FORMAT_PT},
     {".ckpt", GRAFT_FORMAT_PT},
-    {".npz", GRAFT_FORMAT_NPZ},
     {".safetensors", GRAFT_FORMAT_SAFETENSORS},
     {".safetensors.index.json", GRAFT_FORMAT_SAFETENSORS},
     {".npz", GRAFT_FORMAT_NPZ},
@@ -27,7 +26,6 @@ static const struct {
 } writers[] = {
     {GRAFT_FORMAT_PT, graft__write_pt},
     {GRAFT_FORMAT_SAFETENSORS, graft__write_safetensors},
-    {GRAFT_FORMAT_NPZ, graft__write_npz},
     {GRAFT_FORMAT_NPZ, graft__write_npz},
 };
 
