@@ -2,6 +2,8 @@
  * audit. */
 #include "file/torch.h"
 
+#include <string.h>
+
 /* Sorted by strcmp. */
 static const graft__global globals[] = {
     {"torch.BFloat16Storage", NULL},
@@ -178,7 +180,15 @@ static const graft__global globals[] = {
     {"torch.uint8", NULL},
 };
 
+/* The classes of TorchScript's own language: no Python runs for them, and Python has no such
+ * module.
+ */
+static const graft__global scripted = {"__torch__", NULL};
+
 const graft__global *graft__torch_global(const char *name, size_t length)
 {
+    static const char prefix[] = "__torch__.";
+    if (length >= sizeof prefix - 1 && memcmp(name, prefix, sizeof prefix - 1) == 0)
+        return &scripted;
     return graft__find_global(globals, sizeof globals / sizeof *globals, name, length);
 }
