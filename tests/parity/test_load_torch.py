@@ -9,6 +9,7 @@ import struct
 import sys
 import types
 import zipfile
+from typing import Dict, List, Optional, Tuple
 
 import checkpoints
 import graft
@@ -666,6 +667,38 @@ def test_torchscript(g, tmp_path, how):
     names = {g.dict_key(flat, i) for i in range(lib.graft_dict_len(flat))}
     assert {name for name in names if not name.startswith("constants.")} >= set(state)
     g.checkpoint_free(c)
+
+
+class Attributes(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.ints: List[int] = [1, 2, 3]
+        self.tensors: List[torch.Tensor] = [torch.ones(2), torch.zeros(3)]
+        self.named: Dict[str, torch.Tensor] = {"k": torch.arange(3)}
+        self.lists: List[List[float]] = [[0.5], [1.5, 2.5]]
+        self.pair: Tuple[int, str] = (1, "x")
+        self.nothing: Optional[int] = None
+        self.half_ = torch.nn.Parameter(torch.randn(3).half())
+        self.alias = self.half_
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.ints[0] + len(self.tensors) + len(self.named) + self.pair[0]
+
+
+def test_attributes_of_torchscript(g, tmp_path):
+    torch.jit.script(Attributes()).save(str(tmp_path / "a.pt"))
+    root = g.load(tmp_path / "a.pt", None)
+    model = torch.jit.load(str(tmp_path / "a.pt"))
+    for path, want in {"tensors.0": model.tensors[0], "tensors.1": model.tensors[1],
+                       "named.k": model.named["k"], "half_": model.half_,
+                       "alias": model.alias}.items():
+        assert torch.equal(g.torch(g.dict_tensor(root, path)), want)
+    assert g.shares_storage(g.dict_tensor(root, "half_"), g.dict_tensor(root, "alias"))
+    comparison = checkpoints.Comparison(g)
+    attributes = g.dict_attributes(root)
+    for name in ("ints", "lists", "pair", "nothing"):
+        comparison.value(name, attributes, lib.graft_dict_find(attributes, name.encode()),
+                         getattr(Attributes(), name))
 
 
 # ---- What is refused, and by which fault ----
