@@ -38,6 +38,20 @@ static bool makes_sense(uint16_t flags, uint16_t method, const unsigned char *na
            !graft__zip_name_fault((const char *)name, length);
 }
 
+/* Whether extra fields fill their space: one that is wrong about its length may reach from a header
+ * to just where the next member's data begins. */
+static bool is_extra(const unsigned char *extra, size_t size)
+{
+    while (size >= GRAFT__ZIP_EXTRA) {
+        const size_t part = GRAFT__ZIP_EXTRA + (size_t)graft__le16(extra + 2);
+        if (part > size)
+            return false;
+        extra += part;
+        size -= part;
+    }
+    return true; /* up to three bytes that align something */
+}
+
 static bool is_central(const scan *c, uint64_t at)
 {
     if (sign_at(c, at) != GRAFT__ZIP_SIGN_CENTRAL || room(c, at) < GRAFT__ZIP_CENTRAL)
@@ -71,7 +85,8 @@ static bool read_local(const scan *c, uint64_t at, member *m, bool *known)
     const uint16_t flags = graft__le16(p + 6), method = graft__le16(p + 8);
     const size_t name = graft__le16(p + 26), extra = graft__le16(p + 28);
     if (name + extra > room(c, at) - GRAFT__ZIP_LOCAL ||
-        !makes_sense(flags, method, p + GRAFT__ZIP_LOCAL, name))
+        !makes_sense(flags, method, p + GRAFT__ZIP_LOCAL, name) ||
+        !is_extra(p + GRAFT__ZIP_LOCAL + name, extra))
         return false;
     *m = (member){
         .name = (const char *)p + GRAFT__ZIP_LOCAL,

@@ -217,6 +217,7 @@ static void test_made_to_be_slow(void **state)
             memcpy(bytes + at - 12, "\0\0\x10\0\0\0\x10\0", 8);
         }
         bytes[at++] = 'x';
+        at += graft__zip_put_local_extra(bytes + at, &e, 65000);
     }
     scanned s;
     assert_int_equal(scan_bytes(g, bytes, SIZE, &s), GRAFT_OK);
