@@ -1,5 +1,9 @@
 /* What is wrong with a file: names, and the errors that carry them. */
+#include <stdio.h>
+#include <string.h>
+
 #include "base/text.h"
+#include "file/json.h"
 #include "file/reading.h"
 
 static const char *const names[GRAFT_FAULTS] = {
@@ -65,18 +69,38 @@ int64_t graft_error_offset(const graft_ctx *g)
     return g && g->error.status != GRAFT_OK ? g->error.offset : -1;
 }
 
+/* Names of a file may hold what a terminal obeys, and may be cut off inside of a character: such
+ * bytes are shown as '?'. */
+static void make_printable(char *text)
+{
+    size_t bad = 0;
+    for (char *p = text; !graft__is_utf8(p, strlen(p), &bad);) {
+        p += bad;
+        *p++ = '?';
+    }
+    for (unsigned char *p = (unsigned char *)text; *p; p++) {
+        const bool wide = p[0] == 0xC2 && p[1] < 0xA0; /* U+0080 to U+009F */
+        if (*p < 0x20 || *p == 0x7F || wide)
+            *p = '?';
+        if (wide)
+            *++p = '?';
+    }
+}
+
 graft_status graft__fault_at(graft_ctx *g, const graft__where *where, graft_fault fault,
                              const char *format, va_list args)
 {
     if (g->error.status != GRAFT_OK)
         return GRAFT_ERR_FORMAT;
-    char words[512], place[32] = "";
+    char words[512], member[256], place[32] = "";
     vsnprintf(words, sizeof words, format, args);
+    snprintf(member, sizeof member, "%s", where->member ? where->member : "");
+    make_printable(words);
+    make_printable(member);
     if (where->offset >= 0)
         snprintf(place, sizeof place, "byte %lld: ", (long long)where->offset);
-    graft__fail(g, GRAFT_ERR_FORMAT, "%s: %s: %s%s%s%s (%s)", where->op, where->path,
-                where->member ? where->member : "", where->member ? ": " : "", place, words,
-                graft_fault_name(fault));
+    graft__fail(g, GRAFT_ERR_FORMAT, "%s: %s: %s%s%s%s (%s)", where->op, where->path, member,
+                where->member ? ": " : "", place, words, graft_fault_name(fault));
     g->error.fault = fault;
     g->error.offset = where->offset;
     return GRAFT_ERR_FORMAT;

@@ -510,6 +510,9 @@ static void faults_of_tensors(void **state)
     put_field(&t, 9, "1234", 4);
     model_of(&f, &t);
     assert_bytes_fault(g, &f, GRAFT_FAULT_NAME, 16, "a tensor without a name");
+    begin_tensor(&t, "\x1B[31m\xC2\x9B \xFF\xC3\xBC", 1, 0, NULL);
+    model_of(&f, &t);
+    assert_bytes_fault(g, &f, GRAFT_FAULT_SHAPE, 10, "byte 10: ?[31m?? ?\xC3\xBC: 1 elements");
     begin_tensor(&t, "t", 1, 0, NULL);
     put_int(&t, 9, 4);
     model_of(&f, &t);
