@@ -231,7 +231,7 @@ static void settle(graft__torch_out *o)
     for (size_t i = 0; i < o->count; i++) {
         graft__torch_span *s = &o->span[i];
         const uint64_t bytes = s->storage->buffer->size;
-        if (s->mixed)
+        if (s->class_name == graft__torch_untyped)
             s->begin -= s->begin % WIDEST;
         if (o->w->options.whole_storages) {
             s->begin = 0;

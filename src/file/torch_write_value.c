@@ -66,14 +66,22 @@ static bool makes_of_storage(const char *class_name)
                           strcmp(class_name, "torch._utils._rebuild_qtensor") == 0);
 }
 
+/* A tensor that stands for a storage. */
+static const graft_tensor *storage_in(const graft__value *v)
+{
+    return v->kind == GRAFT_VALUE_TENSOR && v->tensor->ndim == 1 && v->tensor->contiguous &&
+                   graft_dtype_size(v->tensor->dtype) > 0
+               ? v->tensor
+               : NULL;
+}
+
 const graft_tensor *graft__torch_quantized(const graft_dict *record)
 {
     if (record->container != GRAFT_VALUE_RECORD || !record->class_name || !record->attributes ||
         record->making != GRAFT__MADE_BY_REFERENCE || record->attributes->count != 1 ||
         !begins(record->class_name, "torch.Q") || !strstr(record->class_name, "Storage"))
         return NULL;
-    const graft__value *v = &record->attributes->entry[0].value;
-    return v->kind == GRAFT_VALUE_TENSOR && v->tensor->contiguous ? v->tensor : NULL;
+    return storage_in(&record->attributes->entry[0].value);
 }
 
 const graft_dict *graft__torch_storage_call(const graft_dict *record)
@@ -94,10 +102,7 @@ const graft_dict *graft__torch_storage_call(const graft_dict *record)
 
 const graft_tensor *graft__torch_call_storage(const graft_dict *call)
 {
-    const graft__value *v = call->count ? &call->entry[0].value : NULL;
-    return v && v->kind == GRAFT_VALUE_TENSOR && v->tensor->ndim == 1 && v->tensor->contiguous
-               ? v->tensor
-               : NULL;
+    return call->count ? storage_in(&call->entry[0].value) : NULL;
 }
 
 /* ---- Storages and tensors ---- */
