@@ -100,9 +100,6 @@ graft_status graft__torch_give_field(graft_dict *fields, graft__reading *r, cons
 /* Whether the attributes of a record are what graft__torch_record put there rather than a state. */
 bool graft__torch_has_derived_attributes(const graft_dict *record);
 
-/* Whether the attributes of a record are what graft__torch_record put there rather than a state. */
-bool graft__torch_has_derived_attributes(const graft_dict *record);
-
 /* The globals: see torch_globals.c. */
 graft__global_call graft__torch_rebuild_tensor, graft__torch_rebuild_tensor_v2,
     graft__torch_rebuild_tensor_v3, graft__torch_rebuild_parameter,

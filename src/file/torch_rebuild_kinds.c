@@ -61,19 +61,6 @@ bool graft__torch_has_derived_attributes(const graft_dict *record)
             strncmp(record->class_name, "torch._tensor._rebuild_", 23) == 0);
 }
 
-bool graft__torch_has_derived_attributes(const graft_dict *record)
-{
-    if (record->container != GRAFT_VALUE_RECORD || !record->class_name)
-        return false;
-    const graft__value v = {.kind = GRAFT_VALUE_RECORD, .dict = (graft_dict *)record};
-    const graft__torch_class *storage = graft__torch_class_of(&v);
-    if (storage)
-        return storage->quantized && record->attributes;
-    return record->making == GRAFT__MADE_BY_CALL &&
-           (strncmp(record->class_name, "torch._utils._rebuild_", 22) == 0 ||
-            strncmp(record->class_name, "torch._tensor._rebuild_", 23) == 0);
-}
-
 /* Fields of consecutive elements of a tuple; a NULL name is passed over, and so is what the tuple
  * does not have. */
 static graft_status fields_of(graft__reading *r, graft_dict *fields, const graft_dict *values,
