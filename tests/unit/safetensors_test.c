@@ -351,6 +351,33 @@ static void test_every_flip(void **state)
     }
 }
 
+/* What lies before the cut is got out, and the rest is named. */
+static void test_salvage(void **state)
+{
+    fixture *x = *state;
+    const file whole = small_file();
+    char *path = folder_path(x->folder, "cut.safetensors");
+    for (size_t cut = 0; cut <= 12; cut++) {
+        file_put(path, whole.bytes, whole.size - cut);
+        graft_salvage_report *s = graft_salvage(x->g, path, NULL);
+        assert_no_error(x->g);
+        const int64_t lost = cut > 4 ? 2 : cut > 0;
+        assert_int_equal(graft_salvage_lost(s), lost);
+        assert_int_equal(graft_dict_len(graft_salvage_dict(s)), 2 - lost);
+        if (lost > 0)
+            assert_string_equal(graft_salvage_lost_name(s, lost - 1), "c");
+        if (lost < 2)
+            assert_memory_equal(graft_data(graft_dict_tensor_at(graft_salvage_dict(s), 0)),
+                                whole.bytes + whole.size - 12, 8);
+        graft_salvage_free(s);
+    }
+    file_put(path, whole.bytes, whole.size - 13); /* inside of the header */
+    assert_null(graft_salvage(x->g, path, NULL));
+    assert_int_equal(graft_error_fault(x->g), GRAFT_FAULT_INVALID_HEADER_LENGTH);
+    graft_clear_error(x->g);
+    free(path);
+}
+
 /* ---- Memory ---- */
 
 static void without_memory(void *user, failing_allocator *a)
@@ -408,15 +435,11 @@ static void test_many_tensors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tensors),
-        cmocka_unit_test(test_misaligned),
-        cmocka_unit_test(test_dtypes),
-        cmocka_unit_test(test_faults),
-        cmocka_unit_test(test_header_lengths),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_every_cut),
-        cmocka_unit_test(test_every_flip),
-        cmocka_unit_test(test_failing_allocator),
+        cmocka_unit_test(test_tensors),        cmocka_unit_test(test_misaligned),
+        cmocka_unit_test(test_dtypes),         cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_header_lengths), cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_every_cut),      cmocka_unit_test(test_every_flip),
+        cmocka_unit_test(test_salvage),        cmocka_unit_test(test_failing_allocator),
         cmocka_unit_test(test_many_tensors),
     };
     return cmocka_run_group_tests(tests, open_fixture, close_fixture);
