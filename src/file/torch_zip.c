@@ -254,7 +254,7 @@ static graft_dict *read_archive(graft__torch_archive *a)
 
 static graft_dict *read_zip(graft__reading *r)
 {
-    if (memcmp(r->source->bytes, "PY", 2) == 0) {
+    if (r->source->size >= 2 && memcmp(r->source->bytes, "PY", 2) == 0) {
         graft__fault(r, GRAFT_FAULT_UNSUPPORTED, 0,
                      "a file of a preview of PyTorch 1.0 (PYTORCH1), which nothing reads any more");
         return NULL;
