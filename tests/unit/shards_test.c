@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "failing_allocator.h"
 #include "folder.h"
 
 typedef struct fixture {
@@ -212,6 +213,66 @@ static void test_not_from_memory(void **state)
     graft_clear_error(x->g);
 }
 
+static void without_memory(void *user, failing_allocator *a)
+{
+    graft_ctx *g = failing_allocator_open(a);
+    if (!g)
+        return;
+    graft_dict *d = graft_load(g, user, NULL);
+    if (d)
+        assert_int_equal(graft_dict_len(d), 3);
+    else
+        assert_int_equal(graft_error_status(g), GRAFT_ERR_MEMORY);
+    graft_close(g);
+}
+
+static void test_failing_allocator(void **state)
+{
+    const fixture *x = *state;
+    put_shard(x, "one.safetensors", "a1b2");
+    put_shard(x, "two.safetensors", "c3");
+    static const char index[] =
+        "{\"metadata\":{\"\\n\":\"\\t\",\"x\":[1]},\"weight_map\":{\"a\":\"one.safetensors\","
+        "\"b\":\"one.safetensors\",\"c\":\"two.safetensors\"}}";
+    put(x, "m.safetensors.index.json", index, sizeof index - 1);
+    char *path = folder_path(x->folder, "m.safetensors.index.json");
+    failing_allocator_sweep(without_memory, path);
+    free(path);
+}
+
+/* Cuts and flips of the index: refused, or a set that is whole. */
+static void test_damaged_index(void **state)
+{
+    fixture *x = *state;
+    put_shard(x, "one.safetensors", "a1b2");
+    put_shard(x, "two.safetensors", "c3");
+    static const char whole[] = "{\"metadata\":{\"total_size\":3},\"weight_map\":{\"a\":"
+                                "\"one.safetensors\",\"b\":\"one.safetensors\",\"c\":"
+                                "\"two.safetensors\"}}";
+    const size_t size = sizeof whole - 1;
+    char *path = folder_path(x->folder, "m.safetensors.index.json");
+    for (size_t cut = 0; cut < size; cut++) {
+        file_put(path, whole, cut);
+        assert_null(graft_load(x->g, path, NULL));
+        assert_int_equal(graft_error_status(x->g), GRAFT_ERR_FORMAT);
+        graft_clear_error(x->g);
+    }
+    for (size_t bit = 0; bit < 8 * size; bit += test_quick() ? 7 : 1) {
+        char flipped[sizeof whole];
+        memcpy(flipped, whole, size);
+        flipped[bit / 8] = (char)(flipped[bit / 8] ^ 1 << bit % 8);
+        file_put(path, flipped, size);
+        graft_dict *d = graft_load(x->g, path, NULL);
+        if (d)
+            assert_int_equal(graft_dict_len(d), 3);
+        else
+            assert_int_not_equal(graft_error_fault(x->g), GRAFT_FAULT_NONE);
+        graft_dict_free(d);
+        graft_clear_error(x->g);
+    }
+    free(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +283,8 @@ int main(void)
         cmocka_unit_test(test_links_are_followed),
         cmocka_unit_test(test_index_faults),
         cmocka_unit_test(test_not_from_memory),
+        cmocka_unit_test(test_failing_allocator),
+        cmocka_unit_test(test_damaged_index),
     };
     return cmocka_run_group_tests(tests, open_fixture, close_fixture);
 }
