@@ -88,23 +88,74 @@ static size_t hash_bytes(const char *bytes, size_t length)
     return (size_t)(h ^ h >> 32);
 }
 
-/* Tuples by their length and first scalar: enough to tell those of one dict apart mostly. */
+/* NaN equals nothing, itself included: such a key is never found, and would only be in the way of
+ * others like it, which a file may be full of. */
+static bool is_nan(const graft__value *v)
+{
+    if (v->kind == GRAFT_VALUE_COMPLEX)
+        return v->parts[0] != v->parts[0] || v->parts[1] != v->parts[1];
+    return v->kind == GRAFT_VALUE_FLOAT && v->real != v->real;
+}
+
+static uint64_t mix(uint64_t h)
+{
+    h *= UINT64_C(0x9e3779b97f4a7c15);
+    return h ^ h >> 32;
+}
+
+static uint64_t hash_real(double x)
+{
+    uint64_t bits;
+    x += 0.0; /* -0 is 0 */
+    memcpy(&bits, &x, sizeof bits);
+    return mix(bits);
+}
+
+static uint64_t hash_to(const graft__value *key, int depth);
+
+/* By what is in it, as far as same_key looks. With a NaN in it a tuple equals itself alone. */
+static uint64_t hash_tuple(const graft_dict *tuple, int depth)
+{
+    uint64_t h = tuple->count;
+    for (size_t i = 0; i < tuple->count; i++) {
+        const graft__value *v = &tuple->entry[i].value;
+        if (is_nan(v))
+            return mix((uintptr_t)tuple);
+        h = mix(h + hash_to(v, depth - 1));
+    }
+    return h;
+}
+
+static uint64_t hash_to(const graft__value *key, int depth)
+{
+    const uint64_t h = (uint64_t)key->kind + 1;
+    switch (key->kind) {
+    case GRAFT_VALUE_STRING:
+    case GRAFT_VALUE_BYTES:
+    case GRAFT_VALUE_BIG_INT:
+        return hash_bytes(key->text.data, key->text.length);
+    case GRAFT_VALUE_NONE:
+        return h;
+    case GRAFT_VALUE_BOOL:
+        return mix(h + key->boolean);
+    case GRAFT_VALUE_INT:
+        return mix(h + (uint64_t)key->integer);
+    case GRAFT_VALUE_FLOAT:
+        return mix(h + hash_real(key->real));
+    case GRAFT_VALUE_COMPLEX:
+        return mix(h + hash_real(key->parts[0]) + 3 * hash_real(key->parts[1]));
+    case GRAFT_VALUE_TENSOR:
+        return mix(h + (uintptr_t)key->tensor);
+    case GRAFT_VALUE_TUPLE:
+        return depth > 0 ? mix(h + hash_tuple(key->dict, depth)) : mix(h);
+    default:
+        return mix(h + (uintptr_t)key->dict);
+    }
+}
+
 static size_t hash(const graft__value *key)
 {
-    if (graft__is_text(key->kind))
-        return hash_bytes(key->text.data, key->text.length);
-    uint64_t h = (uint64_t)key->kind + 1;
-    if (key->kind == GRAFT_VALUE_INT || key->kind == GRAFT_VALUE_FLOAT)
-        h += key->kind == GRAFT_VALUE_FLOAT && key->real == 0 ? 0 : (uint64_t)key->integer;
-    else if (key->kind == GRAFT_VALUE_BOOL)
-        h += key->boolean;
-    else if (key->kind == GRAFT_VALUE_TUPLE) {
-        h += key->dict->count;
-        if (key->dict->count > 0 && !graft__is_nested(key->dict->entry[0].value.kind))
-            h += hash(&key->dict->entry[0].value);
-    }
-    h *= UINT64_C(0x9e3779b97f4a7c15);
-    return (size_t)(h ^ h >> 32);
+    return (size_t)hash_to(key, TUPLE_DEPTH);
 }
 
 /* The slot that holds the key, or the free one where it would go. There always is a free one. */
@@ -154,6 +205,8 @@ int64_t graft__dict_find_value(const graft_dict *d, const graft__value *key)
 {
     if (graft__is_list(d))
         return find_in_list(d, key);
+    if (is_nan(key))
+        return -1;
     if (!d->index && d->count > LINEAR_MAX)
         make_index((graft_dict *)(uintptr_t)d); /* which is no change that a caller could see */
     if (d->index)
@@ -166,7 +219,7 @@ int64_t graft__dict_find_value(const graft_dict *d, const graft__value *key)
 
 void graft__index_insert(graft_dict *d, size_t i)
 {
-    if (!d->index)
+    if (!d->index || is_nan(&d->entry[i].key))
         return;
     d->index[find_slot(d, &d->entry[i].key)] = (uint32_t)i + 1;
 }
@@ -181,7 +234,7 @@ void graft__index_append(graft_dict *d, size_t i)
 
 void graft__index_remove(graft_dict *d, size_t i)
 {
-    if (!d->index)
+    if (!d->index || is_nan(&d->entry[i].key))
         return;
     const size_t mask = d->index_capacity - 1;
     size_t gap = find_slot(d, &d->entry[i].key);

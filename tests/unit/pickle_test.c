@@ -838,6 +838,35 @@ static void test_laughs(void **state)
     bomb(&keys, GRAFT_FAULT_PICKLE_VALUE, 3000);
 }
 
+/* Objects, tuples that begin alike, NaN, (NaN,), complex numbers, tuples with tuples inside. */
+static void add_key(bytes *b, int kind, size_t i)
+{
+    const char number[] = {'M', (char)(i & 0xff), (char)(i >> 8)};
+    static const char *const before[] = {"h\1)\x81", "N", "h\2", "h\2\x85", "h\3", "N)", "N"};
+    static const char *const behind[] = {"", "\x86", "", "", "K\1\x86R", "\x87", "\x85\x86"};
+    add(b, before[kind], strlen(before[kind]));
+    if (behind[kind][0])
+        add(b, number, sizeof number);
+    add(b, behind[kind], strlen(behind[kind]));
+}
+
+/* Keys that a poor hash would take for one: each would be compared with all before. */
+static void test_keys_alike(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < 7; kind++) {
+        bytes b = {NULL, 0, 0};
+        const size_t count = test_quick() ? 1000 : 60000;
+        add(&b, P("ca\nC\nq\1G\x7f\xf8\0\0\0\0\0\0q\2cbuiltins\ncomplex\nq\3}("));
+        for (size_t i = 0; i < count; i++) {
+            add_key(&b, kind, i);
+            add(&b, P("N"));
+        }
+        add(&b, P("u."));
+        bomb(&b, GRAFT_FAULT_NONE, 1000);
+    }
+}
+
 /* A long text, or a large list, in many copies. */
 static void test_copies(void **state)
 {
@@ -898,6 +927,7 @@ int main(void)
         cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_deep),
         cmocka_unit_test(test_laughs),
+        cmocka_unit_test(test_keys_alike),
         cmocka_unit_test(test_copies),
         cmocka_unit_test(test_numbers_far_out),
     };
