@@ -251,6 +251,52 @@ static void arguments(void **state)
     graft_dict_free(d);
 }
 
+/* Tensors of several dtypes over one storage, none of which begins where it does. */
+static void several_dtypes(void **state)
+{
+    fixture *f = *state;
+    static const struct {
+        const char *name;
+        graft_dtype dtype;
+        int64_t offset, size;
+    } parts[] = {{"bytes", GRAFT_F8_E4M3FN, 37, 5},
+                 {"shorts", GRAFT_U16, 19, 4},
+                 {"floats", GRAFT_F32, 11, 3}};
+    enum { PARTS = 3 };
+    for (int first = 0; first < PARTS; first++) {
+        graft__storage *s = graft__storage_new(f->g, 128);
+        assert_non_null(s);
+        unsigned char *all = s->buffer->data;
+        for (int i = 0; i < 128; i++)
+            all[i] = (unsigned char)i;
+        graft_dict *d = graft_dict_new(f->g);
+        for (int i = first; i < PARTS; i++) {
+            graft_tensor *t = graft__tensor_over(graft__storage_ref(s), parts[i].dtype, 1,
+                                                 &parts[i].size, NULL, parts[i].offset);
+            assert_int_equal(graft__dict_append_tensor(d, parts[i].name, t), GRAFT_OK);
+            graft__tensor_unref(t);
+        }
+        graft__storage_unref(s);
+        graft_write_report r;
+        assert_int_equal(graft_save_as(f->g, f->path, d, NULL, &r), GRAFT_OK);
+        assert_int_equal(r.storages, 1);
+        graft_dict_free(d);
+        d = graft_load(f->g, f->path, NULL);
+        assert_non_null(d);
+        for (int i = first; i < PARTS; i++) {
+            const graft_tensor *t = graft_dict_tensor(d, parts[i].name);
+            const unsigned char *data = graft_data(t);
+            const size_t width = graft_dtype_size(parts[i].dtype);
+            assert_int_equal(graft_tensor_dtype(t), parts[i].dtype);
+            assert_int_equal(graft_numel(t), parts[i].size);
+            for (size_t k = 0; k < (size_t)parts[i].size * width; k++)
+                assert_int_equal(data[k], (size_t)parts[i].offset * width + k);
+            assert_true(graft_shares_storage(t, graft_dict_tensor(d, parts[first].name)));
+        }
+        graft_dict_free(d);
+    }
+}
+
 /* ---- Bytes that wait ---- */
 
 typedef struct supply {
@@ -482,6 +528,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(records, setup, teardown),
         cmocka_unit_test_setup_teardown(deep, setup, teardown),
         cmocka_unit_test_setup_teardown(arguments, setup, teardown),
+        cmocka_unit_test_setup_teardown(several_dtypes, setup, teardown),
         cmocka_unit_test_setup_teardown(promises, setup, teardown),
         cmocka_unit_test_setup_teardown(progress_and_cancel, setup, teardown),
         cmocka_unit_test_setup_teardown(without_memory, setup, teardown),
