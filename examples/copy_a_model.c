@@ -94,6 +94,15 @@ int main(void)
     check("load_state_dict: every parameter equal",
           st == GRAFT_OK && same_parameters(model_a, model_c));
 
+    st = graft_save(g, "a.pt", graft_state_dict(model_a)); /* torch.load reads it */
+    check("save: a.pt is written", st == GRAFT_OK);
+    graft_module *model_d = my_model_new(g); /* ... and so does graft */
+    graft_dict *saved = graft_load(g, "a.pt", NULL);
+    st = graft_load_state_dict(model_d, saved, NULL, NULL);
+    check("... and read back: every parameter equal",
+          st == GRAFT_OK && same_parameters(model_a, model_d));
+    graft_dict_free(saved);
+
     graft_dict *best = graft_dict_clone(graft_state_dict(model_a), NULL); /* a snapshot */
 
     for (int i = 0; i < 20; i++)
