@@ -17,6 +17,12 @@
 #endif
 #endif
 
+#if defined(ADDRESS_SANITIZER)
+/* Declared here, as the compilers' header of them is not among what this folder may know. */
+void __asan_poison_memory_region(const volatile void *p, size_t size);
+void __asan_unpoison_memory_region(const volatile void *p, size_t size);
+#endif
+
 enum {
     LINEAR_CLASSES = 16, /* 64, 128, ... 1024 bytes */
     STEPS = 8,           /* then eight sizes to each doubling: at most an eighth is wasted */
@@ -87,6 +93,19 @@ size_t graft__arena_block_size(size_t size)
 
 /* ---- The arena ---- */
 
+/* Tells AddressSanitizer that of a block only the first size bytes may be touched. */
+static void fence(void *p, size_t size, size_t block)
+{
+#if defined(ADDRESS_SANITIZER)
+    __asan_unpoison_memory_region(p, size);
+    __asan_poison_memory_region((char *)p + size, block - size);
+#else
+    (void)p;
+    (void)size;
+    (void)block;
+#endif
+}
+
 void graft__arena_open(graft__arena *arena, const graft_allocator *allocator, size_t cache_limit)
 {
     memset(arena, 0, sizeof *arena);
@@ -142,8 +161,10 @@ void *graft__arena_alloc(graft__arena *arena, size_t size)
     } else {
         p = ask_system(arena, block);
     }
-    if (p)
+    if (p) {
         count_use(arena, block);
+        fence(p, size, block);
+    }
     return p;
 }
 
@@ -154,6 +175,7 @@ void graft__arena_free(graft__arena *arena, void *p, size_t size)
     size_t block = 0;
     int c = class_of(size, &block);
     arena->stats.in_use -= block;
+    fence(p, block, block);
     if (arena->stats.cached + block > arena->cache_limit) {
         arena->allocator.free(arena->allocator.user, p, block);
         return;
@@ -187,8 +209,11 @@ void graft__free(graft_ctx *g, void *block, size_t size)
 
 void *graft__realloc(graft_ctx *g, void *block, size_t old_size, size_t new_size)
 {
-    if (block && graft__arena_block_size(old_size) == graft__arena_block_size(new_size))
+    const size_t room = graft__arena_block_size(new_size);
+    if (block && graft__arena_block_size(old_size) == room) {
+        fence(block, new_size, room);
         return block;
+    }
     void *p = graft__alloc(g, new_size);
     if (!p)
         return NULL;
