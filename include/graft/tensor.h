@@ -277,7 +277,8 @@ GRAFT_API graft_tensor *graft_tensor_clone(graft_tensor *t, graft_ctx *into);
 /* ---- Comparing and printing ---- */
 
 /* torch.equal: same shape and all elements equal (NaN is equal to nothing). dtypes may differ: they
- * are promoted. Dtypes that are only carried are compared bit for bit, each with itself alone. False if either is NULL. */
+ * are promoted. Dtypes that are only carried are compared bit for bit, each with itself alone.
+ * False if either is NULL. */
 GRAFT_API bool graft_equal(const graft_tensor *a, const graft_tensor *b);
 
 /* torch.allclose: |a - b| <= atol + rtol * |b| everywhere, after broadcasting; NaN equals NaN if

@@ -8,7 +8,8 @@
 /* dst[i] = convert(src[i]); shapes are equal (broadcast with stride 0). dst must not overlap src
  * unless it is the very same layout. Any pair of dtypes: floats round to nearest even, floats to
  * integers truncate (what does not fit, and NaN, gives an unspecified value, without undefined
- * behaviour), to bool is != 0, also for NaN. A dtype that is only carried goes into itself alone. */
+ * behaviour), to bool is != 0, also for NaN. A dtype that is only carried goes into itself alone.
+ */
 void graft__copy(graft__pool *pool, const graft__array *dst, const graft__array *src);
 
 /* Plain bytes, on the threads of the pool where that pays. */
