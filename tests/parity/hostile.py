@@ -10,6 +10,7 @@ import signal
 import tempfile
 
 import cffi
+import torch
 
 import graft
 from graft import CDEF, ffi, lib
@@ -113,6 +114,30 @@ def _release(*_):
     pass
 
 
+@ffi.callback("_Bool(void *, uint64_t, uint64_t)")
+def _progress(*_):
+    return True
+
+
+FOLDER = tempfile.TemporaryDirectory()  # where calls may write
+FILE = os.fsencode(os.path.join(FOLDER.name, "a.pt"))
+
+
+def _write_file():
+    with graft.Context() as g:
+        d, meta = g.dict_new(), g.dict_new()
+        g.dict_set_tensor(d, b"weight", g.ones((2, 3), lib.GRAFT_F32))
+        g.dict_set_dict(d, b"meta", meta)
+        g.save(FILE, d)
+
+
+_write_file()
+with open(FILE, "rb") as file:
+    FILE_BYTES = file.read()
+MODULE_FILE = FILE + b".module"
+torch.save(torch.nn.Linear(3, 2), os.fsdecode(MODULE_FILE))
+
+
 CLASS_NAME = ffi.new("char[]", b"Hostile")
 CLASS = ffi.new("graft_module_class *", {"name": CLASS_NAME, "size": ffi.sizeof("graft_module")})
 NULL_DEVICE = ffi.cast("FILE *", _ours(libc.fopen(b"/dev/null", b"w")))
@@ -142,12 +167,16 @@ class World:
             "graft_ctx *": self.g.ptr, "graft_module *": self.module, "graft_dict *": self.dict,
             "graft_copy_map *": self.map, "graft_load_report *": self.report,
             "graft_optimizer *": self.optimizers[1],
+            "graft_checkpoint *": self.g.checkpoint_open(FILE, None),
+            "graft_audit_report *": self.g.audit(FILE, None),
+            "graft_salvage_report *": self.g.salvage(FILE, None),
             "char *": ffi.new("char[]", b"weight"), "void *": ffi.cast("void *", BUFFER),
             "int64_t *": ffi.new("int64_t[8]"), "FILE *": NULL_DEVICE,
             "graft_module_class *": CLASS,
             "graft_tensor * *": ffi.new("graft_tensor *[]", [self.tensors["f64"]]),
             "graft_tensor *(*)(void *, graft_tensor * *, int)": _function,
             "graft_status(*)(void *, char *, graft_module *)": _visit,
+            "_Bool(*)(void *, uint64_t, uint64_t)": _progress,
             "void(*)(void *, void *)": _release,
         }
 
@@ -266,6 +295,17 @@ SPECIAL = {
     "optimizer_load_state_dict.state": lambda w: w.g.optimizer_state_dict(w.optimizers[1]),
     "load_state_dict.state": lambda w: w.g.state_dict(w.module),
     "text_free.text": lambda w: lib.graft_tensor_text(w.tensors["matrix"]),
+    **{f"{name}.size": lambda w: len(FILE_BYTES) for name in ("checkpoint_open_memory", "audit_memory")},
+    **{f"{name}.bytes": lambda w: ffi.from_buffer(FILE_BYTES)
+       for name in ("checkpoint_open_memory", "audit_memory")},
+    "pickled_state_dict.d": lambda w: w.g.checkpoint_root(w.g.checkpoint_open(MODULE_FILE, None)),
+    "dict_set_attributes.attributes": lambda w: w.g.dict_new(),
+    "list_push_dict.value": lambda w: w.g.dict_new(),
+    **{f"list_push_{kind}.list": lambda w: w.g.list_new() for kind in (
+        "none", "bool", "int", "float", "string", "tensor", "dict")},
+    **{f"{name}.path": lambda w: ffi.new("char[]", FILE) for name in (
+        "checkpoint_open", "load", "load_tensor", "load_rows", "audit", "salvage")},
+    **{f"{name}.path": lambda w: ffi.new("char[]", FILE + b".2.pt") for name in ("save", "save_as")},
     "load_idx.path": lambda w: ffi.new("char[]", os.fsencode(
         graft.ROOT / "data/fashion-mnist/t10k-labels-idx1-ubyte.gz")),
 }
@@ -322,6 +362,7 @@ def _run(jobs, complaints):
 def _be_the_child(jobs, write, output):
     code = 1
     try:
+        os.chdir(FOLDER.name)  # a random path may be written to
         os.dup2(output, 1)
         os.dup2(output, 2)
         with os.fdopen(write, "w") as lines:
