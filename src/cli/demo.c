@@ -5,7 +5,7 @@
 #include "cli/demo_story.h"
 
 typedef struct demo_options {
-    const char *data, *model;
+    const char *data, *model, *out;
     long long epochs, batch, hidden, seed, threads;
     double lr;
 } demo_options;
@@ -21,6 +21,8 @@ static int tell(const demo_options *o, graft_ctx *g, const terminal *t)
     demo_story s = {.terminal = t, .g = g, .data = &data};
     s.batch = o->batch < images ? o->batch : images;
     s.hidden = o->hidden;
+    s.epochs = o->epochs;
+    s.out = o->out;
     s.lr = o->lr;
     s.a = demo_mlp(g, data.features, o->hidden, data.classes);
     graft_adam_options adam = graft_adam_defaults();
@@ -62,6 +64,7 @@ static int run(int argc, char **argv)
         {"--epochs", CLI_INT, &o.epochs, 1, 1e6},   {"--batch", CLI_INT, &o.batch, 1, 1e6},
         {"--hidden", CLI_INT, &o.hidden, 1, 65536}, {"--lr", CLI_REAL, &o.lr, 1e-6, 1e3},
         {"--seed", CLI_INT, &o.seed, 0, 9e18},      {"--threads", CLI_INT, &o.threads, 1, 64},
+        {"--out", CLI_TEXT, &o.out, 0, 0},
     };
     bool help;
     int status = cli_parse(&cli_demo, options, sizeof options / sizeof *options, argc, argv, &help);
@@ -74,6 +77,9 @@ static int run(int argc, char **argv)
         fprintf(stderr, "graft demo: --model %s: expected mlp\n", o.model);
         return CLI_USAGE;
     }
+    demo_folder folder;
+    if (o.out && !demo_folder_open(o.out, &folder)) /* before it trains for nothing */
+        return CLI_FAILED;
     graft_options ctx = graft_options_defaults();
     ctx.threads = (int)o.threads;
     graft_ctx *g = graft_open(&ctx);
@@ -93,9 +99,11 @@ const cli_command cli_demo = {
     .help =
         "usage: graft demo [OPTIONS]\n"
         "\n"
-        "Trains model A on images and tells what each way of copying it does, as measured. The\n"
-        "exit status is 0 only if every claim held.\n"
+        "Trains model A on images and tells what each way of copying it does, as measured, files\n"
+        "too. The exit status is 0 only if every claim held.\n"
         "\n"
+        "  --out DIR      keep the files that it saves there: a.pt, a.safetensors, checkpoint.pt\n"
+        "                 (default: a temporary folder that is removed)\n"
         "  --data DIR     idx or idx.gz files named as MNIST's (default: the Fashion-MNIST subset\n"
         "                 that comes with graft)\n"
         "  --model NAME   mlp: Linear, ReLU, Linear (default)\n"

@@ -119,6 +119,7 @@ def test_columns_stand_under_each_other(plain):
 
 def without_times(said):
     said = re.sub(r"\d+\.\d\d s$", "", said, flags=re.MULTILINE)
+    said = re.sub(r"saved in \d+\.\d\d ms, loaded in \d+\.\d\d ms$", "", said, flags=re.MULTILINE)
     return re.sub(r"What each took\n.*\n\n", "", said, flags=re.DOTALL)
 
 
@@ -145,6 +146,73 @@ def test_script_from_anywhere(copy):
     assert done.returncode == 0
     check_told(done.stdout, 2)
     assert done.stdout.startswith("data: data: 2500 training")
+
+
+# ---- The files that it saves ----
+
+FILES = ["a.pt", "a.safetensors", "checkpoint.pt"]
+
+
+def torch_says(folder, data, hidden):
+    """{file: (epoch, accuracy)} of what another program reads there."""
+    script = pathlib.Path(__file__).with_name("load_with_torch.py")
+    python = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
+    said = subprocess.run([python, script, folder, data, str(hidden)], check=True, text=True,
+                          stdout=subprocess.PIPE).stdout
+    return {file: rest for file, *rest in map(str.split, said.splitlines())}
+
+
+@pytest.mark.parametrize("hidden", [128, 31])
+def test_other_programs_read_its_files(plain, tmp_path, hidden):
+    out = tmp_path / "out"
+    done = graft("demo", "--data", plain, "--epochs", 2, "--hidden", hidden, "--out", out)
+    assert (done.returncode, done.stderr) == (0, "")
+    check_told(done.stdout, 2)
+    assert sorted(file.name for file in out.iterdir()) == FILES
+    printed = re.search(r"^  test accuracy (\d+\.\d)%;", done.stdout, re.MULTILINE)[1]
+    assert torch_says(out, plain, hidden) == {
+        "a.pt": ["-", printed], "a.safetensors": ["-", printed], "checkpoint.pt": ["2", printed]}
+
+
+def test_again_over_its_files(plain, tmp_path):
+    told = []
+    for _ in range(2):
+        done = graft("demo", "--data", plain, "--epochs", 1, "--threads", 1, "--out", tmp_path)
+        assert done.returncode == 0
+        told.append([(tmp_path / file).read_bytes() for file in FILES])
+    assert sorted(file.name for file in tmp_path.iterdir()) == FILES
+    assert told[0] == told[1]
+
+
+@pytest.mark.parametrize("arguments", [("--epochs", 1), ("--epochs", 1, "--lr", 1000)])
+def test_its_own_folder_is_removed(plain, tmp_path, arguments):
+    done = subprocess.run([COMMAND, "demo", "--data", plain, *map(str, arguments)], cwd="/",
+                          env=PLAIN | {"TMPDIR": str(tmp_path)}, capture_output=True)
+    assert done.returncode == 0 and list(tmp_path.iterdir()) == []
+
+
+def test_no_place_for_its_own_folder(plain, tmp_path):
+    done = subprocess.run([COMMAND, "demo", "--data", plain, "--epochs", "1"], cwd="/", text=True,
+                          env=PLAIN | {"TMPDIR": str(tmp_path / "none")}, capture_output=True)
+    assert done.returncode == 1 and "every claim held" not in done.stdout
+    assert f"{tmp_path}/none: nothing can be saved there: No such file" in done.stderr
+
+
+def test_out_that_cannot_be(plain, tmp_path):
+    (tmp_path / "file").write_text("")
+    for out, reason in [("none/out", "No such file or directory"), ("file", "Not a directory"),
+                        ("file/out", "Not a directory"), ("x" * 300, "File name too long"),
+                        ("y/" * 3000, "File name too long")]:
+        refused(graft("demo", "--data", plain, "--epochs", 1, "--out", tmp_path / out),
+                "nothing can be saved there", reason)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_file_of_its_names_cannot_be_written(plain, tmp_path, file):
+    (tmp_path / file).mkdir()
+    done = graft("demo", "--data", plain, "--epochs", 1, "--out", tmp_path)
+    assert done.returncode == 1 and "some claims did NOT hold" in done.stdout
+    assert f"graft demo: save: {tmp_path}/{file}: expected a regular file" in done.stderr
 
 
 # ---- On a terminal ----
@@ -333,6 +401,7 @@ def test_labels_that_the_test_set_alone_has(copy):
     (("--model", "resnet"), "--model resnet: expected mlp"),
     (("--data", ""), "--data must not be empty"),
     (("--data=",), "--data must not be empty"),
+    (("--out=",), "--out must not be empty"),
 ])
 def test_bad_options(arguments, reason):
     done = graft("demo", *arguments)
@@ -345,7 +414,7 @@ def test_help():
         done = graft("demo", *arguments)
         assert (done.returncode, done.stderr) == (0, "")
     for option in ("--data", "--model", "--epochs", "--batch", "--hidden", "--lr", "--seed",
-                   "--threads"):
+                   "--threads", "--out"):
         assert f"  {option} " in done.stdout
 
 
