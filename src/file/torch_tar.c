@@ -233,7 +233,7 @@ static graft_status read_view(tar *t, const graft__value *v)
 
 static graft_status read_storages(tar *t)
 {
-    int64_t count;
+    int64_t count = 0;
     graft__value views;
     graft_status status = next_count(t, &count);
     for (int64_t i = 0; i < count && status == GRAFT_OK; i++)
@@ -305,7 +305,7 @@ static graft_status read_tensor(tar *t)
 
 static graft_status read_tensors(tar *t)
 {
-    int64_t count;
+    int64_t count = 0;
     graft_status status = next_count(t, &count);
     for (int64_t i = 0; i < count && status == GRAFT_OK; i++)
         status = read_tensor(t);
