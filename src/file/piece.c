@@ -10,18 +10,15 @@
 #include "file/reading.h"
 #include "file/sha256.h"
 
-/* What is known of a piece after the reading is over. */
+/* What is known of a piece after the reading is over. It and what it points to live as long as the
+ * source, which it holds. */
 typedef struct supply {
     graft__supply base;
     graft__source *source;
-    graft__piece piece; /* its member and sha256 point to words and hash below */
-    graft_allocator allocator;
-    size_t self_size;  /* of this block */
+    graft__piece piece;
     size_t block_size; /* of the bytes where they had to be made; 0: they lie in the source */
     bool lost;
     const char *path;
-    unsigned char hash[GRAFT__SHA256_SIZE];
-    char words[]; /* path, 0, member, 0 */
 } supply;
 
 /* ---- Faults ---- */
@@ -31,7 +28,12 @@ static void fault(const supply *s, graft_ctx *g, graft_fault what, const char *f
 
 static void fault(const supply *s, graft_ctx *g, graft_fault what, const char *format, ...)
 {
-    const graft__where where = {"load", s->path, s->piece.member, -1};
+    char name[256];
+    const size_t length = s->piece.member_length;
+    if (length > 0)
+        snprintf(name, sizeof name, "%.*s", (int)(length < sizeof name ? length : sizeof name),
+                 s->piece.member);
+    const graft__where where = {"load", s->path, length > 0 ? name : s->piece.member, -1};
     va_list args;
     va_start(args, format);
     graft__fault_at(g, &where, what, format, args);
@@ -131,13 +133,14 @@ static void *make_bytes(supply *s, graft_ctx *g)
 {
     const uint64_t all = s->piece.skip + s->piece.size;
     const size_t size = graft__arena_block_size(all > 0 ? (size_t)all : 1);
-    void *out = size ? s->allocator.alloc(s->allocator.user, size, GRAFT__ALIGN) : NULL;
+    const graft_allocator allocator = s->source->allocator;
+    void *out = size ? allocator.alloc(allocator.user, size, GRAFT__ALIGN) : NULL;
     if (!out) {
         graft__fail_memory(g, (size_t)all, "load");
         return NULL;
     }
     if (!unpack(s, g, out) || !is_undamaged(s, g, out)) {
-        s->allocator.free(s->allocator.user, out, size);
+        allocator.free(allocator.user, out, size);
         return NULL;
     }
     if (s->piece.skip > 0)
@@ -164,43 +167,51 @@ static void *fetch(graft__supply *base, graft_ctx *g)
 static void release(void *base, void *data)
 {
     supply *s = base;
-    const graft_allocator allocator = s->allocator;
+    const graft_allocator allocator = s->source->allocator;
     if (s->block_size > 0 && data)
         allocator.free(allocator.user, data, s->block_size);
-    graft__source_unref(s->source);
     pthread_mutex_destroy(&s->base.lock);
-    allocator.free(allocator.user, s, s->self_size);
+    graft__source_unref(s->source); /* s may go with it */
 }
 
 /* ---- Promises ---- */
 
+static const void *keep(graft__source *source, const void *bytes, size_t size)
+{
+    void *copy = graft__source_room(source, size);
+    return copy ? memcpy(copy, bytes, size) : NULL;
+}
+
+/* Copies what the piece points to and the source does not hold. */
+static bool keep_words(graft__source *source, graft__piece *p)
+{
+    if (p->member && p->member_length == 0) {
+        p->member = keep(source, p->member, strlen(p->member) + 1);
+        if (!p->member)
+            return false;
+    }
+    if (!p->sha256)
+        return true;
+    p->sha256 = keep(source, p->sha256, GRAFT__SHA256_SIZE);
+    return p->sha256 != NULL;
+}
+
 static supply *supply_new(graft__reading *r, const graft__piece *p)
 {
-    const size_t path = strlen(r->path) + 1, member = p->member ? strlen(p->member) + 1 : 0;
-    const graft_allocator allocator = r->g->arena.allocator;
-    const size_t size = graft__arena_block_size(sizeof(supply) + path + member);
-    supply *s = size ? allocator.alloc(allocator.user, size, GRAFT__ALIGN) : NULL;
+    graft__piece piece = *p;
+    const char *path = graft__source_path(r->source, r->path);
+    supply *s =
+        path && keep_words(r->source, &piece) ? graft__source_room(r->source, sizeof *s) : NULL;
     if (!s) {
-        graft__fail_memory(r->g, sizeof *s + path + member, "load");
+        graft__fail_memory(r->g, sizeof *s, "load");
         return NULL;
     }
     *s = (supply){
         .base = {.fetch = fetch, .release = release},
         .source = graft__source_ref(r->source),
-        .piece = *p,
-        .allocator = allocator,
-        .self_size = size,
-        .path = s->words,
+        .piece = piece,
+        .path = path,
     };
-    memcpy(s->words, r->path, path);
-    if (member > 0) {
-        memcpy(s->words + path, p->member, member);
-        s->piece.member = s->words + path;
-    }
-    if (p->sha256) {
-        memcpy(s->hash, p->sha256, sizeof s->hash);
-        s->piece.sha256 = s->hash;
-    }
     pthread_mutex_init(&s->base.lock, NULL);
     return s;
 }

@@ -72,7 +72,8 @@ typedef struct graft__piece {
     uint32_t crc;                /* of the skip + size bytes, inflated and not swapped */
     uint32_t swap;               /* width of the elements whose bytes are to be reversed; 0: none */
     uint32_t align;              /* that the elements need: their width, at most 8 */
-    const char *member;          /* for errors; copied where the storage has to wait */
+    const char *member;          /* for errors; copied where the storage has to wait, */
+    uint32_t member_length;      /* unless it is not 0: then it lies in the source, and has no 0 */
     const unsigned char *sha256; /* of the size bytes; NULL: none; copied. No skip then */
 } graft__piece;
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -49,11 +50,80 @@ graft__source *graft__source_ref(graft__source *s)
     return s;
 }
 
+/* ---- What lives as long as the source ---- */
+
+/* A block that is given away from the front. */
+typedef struct graft__source_shelf {
+    struct graft__source_shelf *next;
+    size_t used, size; /* of the whole block */
+} graft__source_shelf;
+
+enum { SHELF_MIN = 1 << 10, SHELF_MAX = 1 << 18, SHELF_ALIGN = _Alignof(max_align_t) };
+
+static size_t shelf_round(size_t size)
+{
+    return (size + SHELF_ALIGN - 1) / SHELF_ALIGN * SHELF_ALIGN;
+}
+
+/* Each twice as large as the one before: a file of one tensor pays for few. */
+static graft__source_shelf *shelf_new(graft__source *s, size_t needed)
+{
+    size_t size = s->shelf ? 2 * s->shelf->size : SHELF_MIN;
+    if (size > SHELF_MAX)
+        size = SHELF_MAX;
+    const size_t head = shelf_round(sizeof(graft__source_shelf));
+    size = graft__arena_block_size(size > head + needed ? size : head + needed);
+    graft__source_shelf *shelf =
+        size ? s->allocator.alloc(s->allocator.user, size, GRAFT__ALIGN) : NULL;
+    if (!shelf)
+        return NULL;
+    *shelf = (graft__source_shelf){.next = s->shelf, .used = head, .size = size};
+    s->shelf = shelf;
+    return shelf;
+}
+
+void *graft__source_room(graft__source *s, size_t size)
+{
+    if (size > PTRDIFF_MAX / 4)
+        return NULL;
+    size = shelf_round(size);
+    graft__source_shelf *shelf = s->shelf;
+    if (!shelf || shelf->size - shelf->used < size)
+        shelf = shelf_new(s, size);
+    if (!shelf)
+        return NULL;
+    void *room = (char *)shelf + shelf->used;
+    shelf->used += size;
+    return room;
+}
+
+const char *graft__source_path(graft__source *s, const char *path)
+{
+    if (s->path && strcmp(s->path, path) == 0)
+        return s->path;
+    const size_t size = strlen(path) + 1;
+    char *copy = graft__source_room(s, size);
+    if (copy)
+        memcpy(copy, path, size);
+    s->path = copy;
+    return copy;
+}
+
+static void drop_shelves(graft__source *s)
+{
+    while (s->shelf) {
+        graft__source_shelf *shelf = s->shelf;
+        s->shelf = shelf->next;
+        s->allocator.free(s->allocator.user, shelf, shelf->size);
+    }
+}
+
 void graft__source_unref(graft__source *s)
 {
     if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
         return;
     graft_allocator a = s->allocator;
+    drop_shelves(s);
     if (s->mapped)
         munmap((void *)s->bytes, (size_t)s->size);
     else if (s->bytes_size > 0)

@@ -14,6 +14,8 @@ typedef struct graft__source {
     bool writable; /* bytes may be written to: a private mapping or a block of our own */
     graft_allocator allocator; /* of this block, and of the bytes where they are no mapping */
     size_t block_size, bytes_size;
+    struct graft__source_shelf *shelf; /* of graft__source_room, the newest first */
+    const char *path;                  /* of graft__source_path; NULL: none yet */
 } graft__source;
 
 /* A regular file, mapped or read. op is for errors. NULL with the error set. */
@@ -24,5 +26,13 @@ graft__source *graft__source_copy(graft_ctx *g, const char *op, const void *byte
 
 graft__source *graft__source_ref(graft__source *s);
 void graft__source_unref(graft__source *s); /* NULL is ignored */
+
+/* size bytes that live as long as the source does: what is known of each of very many storages
+ * costs no block of its own. For the thread that reads, while it reads. Aligned for any type. NULL,
+ * without an error set, without memory. */
+void *graft__source_room(graft__source *s, size_t size);
+
+/* A copy of the path there, one for all who ask for the same. NULL as above. */
+const char *graft__source_path(graft__source *s, const char *path);
 
 #endif

@@ -168,37 +168,49 @@ static graft_status read_about(graft__torch_archive *a)
 
 /* ---- Storages ---- */
 
-static graft__storage *make_storage(void *user, const graft__torch_wanted *w)
+/* The storage of the member `path`, which is below the root; m: NULL if there is none. */
+static graft__storage *storage_of(graft__torch_archive *a, const graft__torch_wanted *w,
+                                  const char *path, const graft__zip_member *m)
 {
-    graft__torch_archive *a = user;
-    graft__text path;
-    graft__text_init(&path, a->r->g);
-    graft__text_addn(&path, a->root, a->root_length);
-    graft__text_addf(&path, "%s/%s", a->folder, w->key);
-    graft__storage *s = NULL;
-    if (path.failed) {
-        graft__fail_memory(a->r->g, a->root_length + strlen(w->key), a->r->op);
-        graft__text_free(&path);
+    if (a->r->lenient && (!m || m->size != w->bytes))
+        return graft__lost_storage(a->r, w->bytes, path + a->root_length);
+    if (!m) {
+        graft__fault(a->r, GRAFT_FAULT_MEMBER_MISSING, a->r->pickle_offset,
+                     "storage %s: there is no member %s", w->key, path);
         return NULL;
     }
-    const graft__zip_member *m = graft__zip_find(&a->zip, path.data, path.length);
-    if (a->r->lenient && (!m || m->size != w->bytes)) {
-        s = graft__lost_storage(a->r, w->bytes, path.data + a->root_length);
-    } else if (!m) {
-        graft__fault(a->r, GRAFT_FAULT_MEMBER_MISSING, a->r->pickle_offset,
-                     "storage %s: there is no member %s", w->key, path.data);
-    } else if (m->size != w->bytes) {
+    if (m->size != w->bytes) {
         graft__fault(a->r, GRAFT_FAULT_STORAGE, a->r->pickle_offset,
                      "storage %s of %lld elements of %s: its member has %llu bytes: expected %llu",
                      w->key, (long long)w->numel, w->type->name, (unsigned long long)m->size,
                      (unsigned long long)w->bytes);
-    } else {
-        graft__piece piece = graft__zip_piece(m, path.data + a->root_length);
-        piece.align = GRAFT__TORCH_ALIGN;
-        piece.swap = a->swap ? graft__torch_swap(w->type->dtype) : 0;
-        s = graft__piece_storage(a->r, &piece);
+        return NULL;
     }
-    graft__text_free(&path);
+    graft__piece piece = graft__zip_piece(m, m->name + a->root_length);
+    piece.member_length = m->name_length - (uint32_t)a->root_length;
+    piece.align = GRAFT__TORCH_ALIGN;
+    piece.swap = a->swap ? graft__torch_swap(w->type->dtype) : 0;
+    return graft__piece_storage(a->r, &piece);
+}
+
+static graft__storage *make_storage(void *user, const graft__torch_wanted *w)
+{
+    graft__torch_archive *a = user;
+    const size_t folder = strlen(a->folder), key = strlen(w->key);
+    const size_t length = a->root_length + folder + 1 + key;
+    char usual[256];
+    char *path = length < sizeof usual ? usual : graft__alloc(a->r->g, length + 1);
+    if (!path) {
+        graft__fail_memory(a->r->g, length + 1, a->r->op);
+        return NULL;
+    }
+    memcpy(path, a->root, a->root_length);
+    memcpy(path + a->root_length, a->folder, folder);
+    path[a->root_length + folder] = '/';
+    memcpy(path + length - key, w->key, key + 1);
+    graft__storage *s = storage_of(a, w, path, graft__zip_find(&a->zip, path, length));
+    if (path != usual)
+        graft__free(a->r->g, path, length + 1);
     return s;
 }
 
