@@ -122,14 +122,22 @@ typedef struct graft__torch_wanted {
     uint64_t bytes;
 } graft__torch_wanted;
 
+typedef struct graft__torch_made {
+    graft__storage *storage;
+    int64_t numel;
+    graft_dtype dtype;
+} graft__torch_made;
+
 /* The storages of a file, each made once however often it is asked for. */
 typedef struct graft__torch_storages {
     graft__reading *r;
     /* Makes one; NULL with the error set. */
     graft__storage *(*make)(void *user, const graft__torch_wanted *w);
     void *user;
-    graft_dict *by_key; /* STRING -> 1-d TENSOR, all of the storage */
-    graft_dict *views;  /* STRING -> 1-d TENSOR, a slice of one that has a key too */
+    graft_dict *by_key; /* STRING -> INT, which of `made` it is */
+    graft__torch_made *made;
+    size_t count, capacity;
+    graft_dict *views; /* STRING -> 1-d TENSOR, a slice of one that has a key too */
 } graft__torch_storages;
 
 /* false with the error set. */
@@ -137,6 +145,10 @@ bool graft__torch_storages_open(graft__torch_storages *s, graft__reading *r,
                                 graft__storage *(*make)(void *user, const graft__torch_wanted *w),
                                 void *user);
 void graft__torch_storages_close(graft__torch_storages *s);
+
+/* The storage of a key; NULL if nobody asked for one. */
+const graft__torch_made *graft__torch_storage_find(const graft__torch_storages *s,
+                                                   const graft__key *key);
 
 /* A host's `persistent`, whose user is the graft__torch_storages: ('storage', class, key, location,
  * numel[, view]), and ('module', class, file, source), which is the class. */

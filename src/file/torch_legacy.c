@@ -65,7 +65,7 @@ static bool fits_in_file(const legacy *l, uint64_t size)
 }
 
 /* The bytes of a storage are where l stands. */
-static graft_status fill(legacy *l, const char *key, graft_tensor *t)
+static graft_status fill(legacy *l, const char *key, const graft__torch_made *t)
 {
     graft__reading *r = l->r;
     if (!fits_in_file(l, 8))
@@ -104,31 +104,29 @@ static graft_status fill(legacy *l, const char *key, graft_tensor *t)
 static graft_status fill_by_keys(legacy *l, const graft_dict *keys)
 {
     graft__reading *r = l->r;
-    const graft_dict *by_key = l->storages.by_key;
     for (size_t i = 0; i < keys->count; i++) {
         const graft__value *key = &keys->entry[i].value;
         if (!graft__is_text(key->kind))
             return graft__fault(r, GRAFT_FAULT_STORAGE, (int64_t)l->at,
                                 "the key of a storage is no text");
         const graft__key wanted = {.text = key->text.data, .length = key->text.length};
-        const int64_t at = graft__dict_find_key(by_key, &wanted);
-        if (at < 0)
+        const graft__torch_made *made = graft__torch_storage_find(&l->storages, &wanted);
+        if (!made)
             return graft__fault(r, GRAFT_FAULT_STORAGE, (int64_t)l->at,
                                 "storage %s is in the list of keys and not in the pickle",
                                 key->text.data);
-        graft_tensor *t = by_key->entry[at].value.tensor;
-        if (!is_empty_handed(l, t->storage))
+        if (!is_empty_handed(l, made->storage))
             return graft__fault(r, GRAFT_FAULT_DUPLICATE, (int64_t)l->at,
                                 "storage %s is twice in the list of keys", key->text.data);
-        const graft_status status = fill(l, key->text.data, t);
+        const graft_status status = fill(l, key->text.data, made);
         if (status != GRAFT_OK)
             return status;
     }
-    for (size_t i = 0; i < by_key->count; i++)
-        if (is_empty_handed(l, by_key->entry[i].value.tensor->storage))
+    for (size_t i = 0; i < l->storages.count; i++)
+        if (is_empty_handed(l, l->storages.made[i].storage))
             return graft__fault(r, GRAFT_FAULT_STORAGE, (int64_t)l->at,
                                 "storage %s is in the pickle and not in the list of keys",
-                                by_key->entry[i].key.text.data);
+                                l->storages.by_key->entry[i].key.text.data);
     return GRAFT_OK;
 }
 

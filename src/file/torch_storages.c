@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* What a storage costs beside its bytes: a tensor, a storage, a buffer, a supply, an entry. */
-enum { STORAGE_COST = 1024 };
+enum { STORAGE_COST = 1024, VIEW_COST = 384 /* one more tensor over it */ };
 
 bool graft__torch_storages_open(graft__torch_storages *s, graft__reading *r,
                                 graft__storage *(*make)(void *user, const graft__torch_wanted *w),
@@ -25,6 +25,11 @@ void graft__torch_storages_close(graft__torch_storages *s)
     graft__dict_unref(s->by_key);
     graft__dict_unref(s->views);
     s->by_key = s->views = NULL;
+    for (size_t i = 0; i < s->count; i++)
+        graft__storage_unref(s->made[i].storage);
+    graft__free(s->r->g, s->made, s->capacity * sizeof *s->made);
+    s->made = NULL;
+    s->count = s->capacity = 0;
 }
 
 graft_status graft__torch_storage_value(graft__reading *r, const graft__torch_class *type,
@@ -133,37 +138,68 @@ static graft_tensor *keep(graft__reading *r, graft_dict *d, const char *key, gra
     return graft__dict_append(d, r->op, name, graft__tensor_value(t)) == GRAFT_OK ? t : NULL;
 }
 
-static graft_tensor *make(graft__torch_storages *s, const graft__torch_wanted *w)
+static bool grow(graft__torch_storages *s)
 {
-    if (!graft__charge(s->r, STORAGE_COST + strlen(w->key)))
-        return NULL;
-    graft__storage *made = s->make(s->user, w);
-    graft_tensor *t = made ? graft__tensor_over(made, w->type->dtype, 1, &w->numel, NULL, 0) : NULL;
-    return keep(s->r, s->by_key, w->key, t);
+    if (s->count < s->capacity)
+        return true;
+    const size_t size = sizeof *s->made, capacity = s->capacity ? 2 * s->capacity : 16;
+    graft__torch_made *made = graft__realloc(s->r->g, s->made, s->capacity * size, capacity * size);
+    if (!made) {
+        graft__fail_memory(s->r->g, capacity * size, s->r->op);
+        return false;
+    }
+    s->made = made;
+    s->capacity = capacity;
+    return true;
 }
 
-/* All of a storage as a tensor of the class that is asked for; the caller's reference in *out. */
+static const graft__torch_made *make(graft__torch_storages *s, const graft__torch_wanted *w)
+{
+    graft__reading *r = s->r;
+    const size_t length = strlen(w->key);
+    if (!graft__charge(r, STORAGE_COST + length) || !grow(s))
+        return NULL;
+    graft__storage *made = s->make(s->user, w);
+    graft__value name = {.kind = GRAFT_VALUE_NONE};
+    if (made)
+        name = graft__text_value(r->g, r->op, GRAFT_VALUE_STRING, w->key, length);
+    if (name.kind == GRAFT_VALUE_NONE ||
+        graft__dict_append(s->by_key, r->op, name, graft__int_value((int64_t)s->count)) !=
+            GRAFT_OK) {
+        graft__storage_unref(made);
+        return NULL;
+    }
+    s->made[s->count] = (graft__torch_made){made, w->numel, w->type->dtype};
+    return &s->made[s->count++];
+}
+
+const graft__torch_made *graft__torch_storage_find(const graft__torch_storages *s,
+                                                   const graft__key *key)
+{
+    const int64_t i = graft__dict_find_key(s->by_key, key);
+    return i < 0 ? NULL : &s->made[s->by_key->entry[i].value.integer];
+}
+
+/* All of a storage as a tensor of the class that is asked for; the caller's reference in *out. None
+ * is kept: most storages are asked for once. */
 static graft_status whole(graft__torch_storages *s, const graft__torch_wanted *w,
                           graft_tensor **out)
 {
-    graft_tensor *t = find(s->by_key, w->key);
-    if (!t)
-        t = make(s, w);
-    if (!t)
+    const graft__key key = graft__string_key(w->key);
+    const graft__torch_made *m = graft__torch_storage_find(s, &key);
+    if (!m)
+        m = make(s, w);
+    else if (!graft__charge(s->r, VIEW_COST))
         return graft_error_status(s->r->g);
-    const uint64_t bytes = (uint64_t)t->numel * graft_dtype_size(t->dtype);
+    if (!m)
+        return graft_error_status(s->r->g);
+    const uint64_t bytes = (uint64_t)m->numel * graft_dtype_size(m->dtype);
     if (bytes != w->bytes)
         return graft__fault(s->r, GRAFT_FAULT_STORAGE, s->r->pickle_offset,
                             "storage %s of %" PRIu64 " bytes is one of %" PRIu64 " bytes elsewhere",
                             w->key, w->bytes, bytes);
-    if (t->dtype == w->type->dtype) {
-        *out = graft__tensor_ref(t);
-        return GRAFT_OK;
-    }
-    if (!graft__charge(s->r, STORAGE_COST))
-        return graft_error_status(s->r->g);
     *out =
-        graft__tensor_over(graft__storage_ref(t->storage), w->type->dtype, 1, &w->numel, NULL, 0);
+        graft__tensor_over(graft__storage_ref(m->storage), w->type->dtype, 1, &w->numel, NULL, 0);
     return *out ? GRAFT_OK : GRAFT_ERR_MEMORY;
 }
 
