@@ -107,7 +107,9 @@ static graft_status find_shards(graft__reading *r, const graft__shard_index *x, 
         if (!path)
             return GRAFT_ERR_MEMORY;
         struct stat st = {.st_size = 0};
-        const bool missing = stat(path, &st) != 0 && (errno == ENOENT || errno == ENOTDIR);
+        const bool found = stat(path, &st) == 0;
+        const bool missing = found ? !S_ISREG(st.st_mode)
+                                   : errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG;
         graft__text_release(r->g, path);
         if (missing)
             return graft__fault(r, GRAFT_FAULT_SHARD_MISSING, -1,
