@@ -451,7 +451,7 @@ static void test_set(void **state)
     assert_memory_equal(index, expected, size);
     free(index);
     for (int i = 1; i <= 2; i++) {
-        char name[32];
+        char name[48];
         snprintf(name, sizeof name, "m-%05d-of-00002.safetensors", i);
         free(get(x, name, &size));
         assert_true(size <= 1000);
