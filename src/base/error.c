@@ -32,10 +32,13 @@ const char *graft_status_name(graft_status status)
     return "(no status)";
 }
 
-/* Marks a text that did not fit. */
+/* Marks a text that did not fit, in front of the character that the mark begins in. */
 static void cut_off(char *text, size_t size)
 {
-    memcpy(text + size - 4, "...", 4);
+    size_t at = size - 4;
+    while (at > 0 && ((unsigned char)text[at] & 0xC0) == 0x80)
+        at--;
+    memcpy(text + at, "...", 4);
 }
 
 graft_status graft__fail(graft_ctx *g, graft_status status, const char *format, ...)
