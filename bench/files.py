@@ -12,7 +12,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 NEEDED = 6 << 30
 KINDS = ("few", "many", "tiny")
-ROUNDS = 3
+ROUNDS = 2
 
 
 def run(command):
@@ -62,12 +62,19 @@ def kind_workloads(report, kind, folder, copy_gbs):
     theirs("make", kind, a)
     gb = os.path.getsize(a) / 1e9
     copy_ms = gb / copy_gbs * 1e3
-    for action, limit in (("list", None), ("verify", gb / copy_gbs / 2 * 1e3), ("load", copy_ms), ("read", copy_ms)):
+    peers = {"list": "load", "verify": None, "load": "load_model", "read": None}
+    limits = {"list": None, "verify": gb / copy_gbs / 2 * 1e3, "load": copy_ms, "read": copy_ms}
+    into_model = []
+    for action, limit in limits.items():
         mine, peer = [], []
         for _ in range(ROUNDS):
             mine.append(ours(action, kind, a))
-            if action != "verify":
-                peer.append(theirs("load_model" if action in ("load", "read") else "load", kind, a))
+            if peers[action]:
+                peer.append(theirs(peers[action], kind, a))
+        if action == "load":
+            into_model = peer
+        elif action == "read":
+            peer = into_model
         note = f"{gb:.2f} GB" + (f", {gb / median(mine) * 1e3:.1f} GB/s" if action != "list" else "")
         report.row(f"file_{action}_{kind}", 1, median(mine), median(peer) if peer else None, limit,
                    f"{note}; peak graft {median(mine, 'mb'):.0f} MB"
