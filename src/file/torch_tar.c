@@ -193,7 +193,7 @@ static graft_status storage_bytes(tar *t, graft_dtype dtype, graft_tensor **out)
 static graft_status read_storage(tar *t)
 {
     graft__value id;
-    graft_tensor *made;
+    graft_tensor *made = NULL;
     graft_status status = next_tuple(t, 3, &id);
     if (status != GRAFT_OK)
         return status;
@@ -226,7 +226,7 @@ static graft_status read_view(tar *t, const graft__value *v)
         .size = graft_shape1(e[3].value.integer),
         .stride = graft_shape1(1),
     };
-    graft_tensor *made;
+    graft_tensor *made = NULL;
     const graft_status status = graft__torch_tensor(t->r, "a view of a storage", root, &at, &made);
     return status == GRAFT_OK ? keep(t, &e[0].value, made) : status;
 }
@@ -281,7 +281,7 @@ static graft_status read_place(tar *t, graft__torch_place *at)
 static graft_status read_tensor(tar *t)
 {
     graft__value id;
-    graft_tensor *made;
+    graft_tensor *made = NULL;
     graft_status status = next_tuple(t, 3, &id);
     if (status != GRAFT_OK)
         return status;
