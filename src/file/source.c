@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/ctx.h"
+#include "base/file.h"
 
 /* What an empty source's bytes point to. */
 static const unsigned char nothing[1];
@@ -145,11 +146,6 @@ static unsigned char *give_block(graft_ctx *g, const char *op, graft__source *s,
     return block;
 }
 
-static graft_status fail_errno(graft_ctx *g, const char *op, const char *path)
-{
-    return graft__fail(g, GRAFT_ERR_IO, "%s: %s: %s", op, path, strerror(errno));
-}
-
 /* A private mapping that may be written to without the file, or anybody else, noticing. Memory for
  * such pages is not reserved: hardly any will be written. false if the file system has no maps. */
 static bool map_file(graft__source *s, int fd, size_t size)
@@ -171,21 +167,7 @@ static graft_status read_file(graft_ctx *g, const char *op, const char *path, in
                               graft__source *s, size_t size)
 {
     unsigned char *block = give_block(g, op, s, size);
-    if (!block)
-        return GRAFT_ERR_MEMORY;
-    size_t at = 0;
-    while (at < size) {
-        ssize_t n = read(fd, block + at, size - at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return fail_errno(g, op, path);
-        if (n == 0)
-            return graft__fail(g, GRAFT_ERR_IO, "%s: %s: ended after %zu of %zu bytes", op, path,
-                               at, size);
-        at += (size_t)n;
-    }
-    return GRAFT_OK;
+    return block ? graft__file_fill(g, op, path, fd, block, size) : GRAFT_ERR_MEMORY;
 }
 
 static graft_status fill(graft_ctx *g, const char *op, const char *path, int fd, bool map,
@@ -193,7 +175,7 @@ static graft_status fill(graft_ctx *g, const char *op, const char *path, int fd,
 {
     struct stat st;
     if (fstat(fd, &st) != 0)
-        return fail_errno(g, op, path);
+        return graft__file_fail(g, op, path);
     if (!S_ISREG(st.st_mode))
         return graft__fail(g, GRAFT_ERR_IO, "%s: %s: expected a regular file", op, path);
     if ((uintmax_t)st.st_size > PTRDIFF_MAX)
@@ -213,7 +195,7 @@ graft__source *graft__source_open(graft_ctx *g, const char *op, const char *path
     /* Nonblocking: opening a pipe would wait for its other end. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
-        fail_errno(g, op, path);
+        graft__file_fail(g, op, path);
         return NULL;
     }
     graft__source *s = source_new(g, op);
