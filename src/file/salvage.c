@@ -68,6 +68,17 @@ static graft_status add_lost(graft_salvage_report *s, const char *name, const ch
     return l->name && l->reason ? GRAFT_OK : graft__fail_memory(g, strlen(name), "salvage");
 }
 
+/* The error that is pending becomes the reason why name is lost. */
+static graft_status lose_for_error(graft_salvage_report *s, const char *name)
+{
+    graft_ctx *g = s->object.ctx;
+    const graft__error e = graft__error_put_aside(g);
+    const graft_status status = add_lost(s, name, e.text_size ? e.text : e.small);
+    if (e.text_size)
+        graft__free(g, e.text, e.text_size);
+    return status;
+}
+
 /* ---- Tensors ---- */
 
 /* Whether the error that is pending is about the file, so that the work goes on. */
@@ -83,16 +94,8 @@ static graft_status keep_or_lose(void *user, const char *path, graft_dict *paren
     if (parent->entry[i].value.kind != GRAFT_VALUE_TENSOR)
         return GRAFT_OK;
     graft_tensor *t = graft__take_tensor(parent, i);
-    if (!t && !is_fault(g))
-        return graft_error_status(g);
-    if (!t) {
-        const graft__error reason = graft__error_put_aside(g);
-        const graft_status status =
-            add_lost(s, path, reason.text_size ? reason.text : reason.small);
-        if (reason.text_size)
-            graft__free(g, reason.text, reason.text_size);
-        return status;
-    }
+    if (!t)
+        return is_fault(g) ? lose_for_error(s, path) : graft_error_status(g);
     const graft__value key =
         graft__text_value(g, "salvage", GRAFT_VALUE_STRING, path, strlen(path));
     if (key.kind == GRAFT_VALUE_NONE)
@@ -154,17 +157,14 @@ static graft_status add_lost_member(const archive *a, const graft__zip_member *m
     return status;
 }
 
-static graft_status storages_only(graft_ctx *g, const char *path, const graft_read_options *options,
-                                  graft_salvage_report *s)
+static graft_status storages_of(graft_ctx *g, const graft__open_args *args, graft__source *source,
+                                graft_salvage_report *s)
 {
-    graft__source *source = graft__source_open(g, "salvage", path, options->map);
-    if (!source)
-        return graft_error_status(g);
     graft__reading r = {.g = g,
                         .op = "salvage",
-                        .path = path,
+                        .path = args->path,
                         .source = source,
-                        .options = *options,
+                        .options = args->options,
                         .memory_left = UINT64_MAX,
                         .total = source->size};
     const archive a = {s, &r};
@@ -177,6 +177,24 @@ static graft_status storages_only(graft_ctx *g, const char *path, const graft_re
             status = add_lost_member(&a, &damaged.member[i]);
         graft__zip_close(&whole);
         graft__zip_close(&damaged);
+    }
+    return status;
+}
+
+/* A ZIP whose pickle can't be read still has storages; of anything else the pending error stands.
+ */
+static graft_status storages_only(graft_ctx *g, const graft__open_args *args,
+                                  graft_salvage_report *s)
+{
+    const graft_status failed = graft_error_status(g);
+    graft__source *source = graft__source_open(g, args->op, args->path, args->options.map);
+    if (!source)
+        return failed;
+    graft_status status = failed;
+    if (source->size >= 4 && memcmp(source->bytes, "PK\3\4", 4) == 0) {
+        status = lose_for_error(s, "data.pkl");
+        if (!status)
+            status = storages_of(g, args, source, s);
     }
     graft__source_unref(source);
     return status;
@@ -193,15 +211,6 @@ static graft_status finish(graft_salvage_report *s)
         graft__text_addf(&text, "lost: %s: %s\n", s->lost[i].name, s->lost[i].reason);
     s->text = graft__text_take(&text);
     return s->text ? GRAFT_OK : GRAFT_ERR_MEMORY;
-}
-
-/* A ZIP whose pickle can't be read still has storages. */
-static bool is_zip(graft_ctx *g, const char *path)
-{
-    graft__source *source = graft__source_open(g, "salvage", path, true);
-    const bool zip = source && source->size >= 4 && memcmp(source->bytes, "PK\3\4", 4) == 0;
-    graft__source_unref(source);
-    return zip;
 }
 
 static bool can_be_salvaged(graft_format format)
@@ -224,15 +233,7 @@ static graft_status fill(graft_ctx *g, const graft__open_args *args, graft_salva
         graft__checkpoint_unref(c);
         return status;
     }
-    if (!is_fault(g) || !is_zip(g, args->path))
-        return graft_error_status(g);
-    const graft__error reason = graft__error_put_aside(g);
-    graft_status status = add_lost(s, "data.pkl", reason.text_size ? reason.text : reason.small);
-    if (reason.text_size)
-        graft__free(g, reason.text, reason.text_size);
-    if (!status)
-        status = storages_only(g, args->path, &args->options, s);
-    return status;
+    return is_fault(g) ? storages_only(g, args, s) : graft_error_status(g);
 }
 
 graft_salvage_report *graft_salvage(graft_ctx *g, const char *path,
