@@ -3,31 +3,8 @@
 #include <stdio.h>
 
 #include "failing_allocator.h"
+#include "fixture.h"
 #include "folder.h"
-
-typedef struct fixture {
-    graft_ctx *g;
-    char *folder;
-} fixture;
-
-static int open_fixture(void **state)
-{
-    fixture *f = malloc(sizeof *f);
-    assert_non_null(f);
-    f->g = test_open();
-    f->folder = folder_make();
-    *state = f;
-    return 0;
-}
-
-static int close_fixture(void **state)
-{
-    fixture *f = *state;
-    folder_remove(f->folder);
-    graft_close(f->g);
-    free(f);
-    return 0;
-}
 
 /* Writes a file and loads it. */
 static graft_dict *load(fixture *x, const char *name, const void *bytes, size_t size)
@@ -442,5 +419,5 @@ int main(void)
         cmocka_unit_test(test_salvage),        cmocka_unit_test(test_failing_allocator),
         cmocka_unit_test(test_many_tensors),
     };
-    return cmocka_run_group_tests(tests, open_fixture, close_fixture);
+    return cmocka_run_group_tests(tests, fixture_open, fixture_close);
 }

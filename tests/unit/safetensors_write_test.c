@@ -5,31 +5,14 @@
 #include "failing_allocator.h"
 #include "file/sha256.h"
 #include "file/writing.h"
+#include "fixture.h"
 #include "folder.h"
 
-typedef struct fixture {
-    graft_ctx *g;
-    char *folder;
-} fixture;
-
-static int open_fixture(void **state)
+static int open_with_scope(void **state)
 {
-    fixture *f = malloc(sizeof *f);
-    assert_non_null(f);
-    f->g = test_open();
-    f->folder = folder_make();
-    graft_scope_begin(f->g);
-    *state = f;
-    return 0;
-}
-
-static int close_fixture(void **state)
-{
-    fixture *f = *state;
-    folder_remove(f->folder);
-    graft_close(f->g);
-    free(f);
-    return 0;
+    fixture_open(state);
+    const fixture *f = *state;
+    return graft_scope_begin(f->g);
 }
 
 static graft_write_options defaults(void)
@@ -593,7 +576,7 @@ static void test_cancelled(void **state)
 /* Without memory at some place: the old file or set, or the new one, and nothing else. */
 static void save_over(failing_allocator *a, uint64_t max)
 {
-    fixture good = {test_open(), folder_make()};
+    fixture good = {.g = test_open(), .folder = folder_make()};
     graft_write_options o = sharded(max);
     o.content_hash = graft__has_sha256();
     graft_dict *old = hundreds(good.g, 2, 1);
@@ -601,7 +584,7 @@ static void save_over(failing_allocator *a, uint64_t max)
     graft_status status = GRAFT_ERR_MEMORY;
     graft_ctx *g = failing_allocator_open(a);
     if (g) {
-        fixture x = {g, good.folder};
+        fixture x = {.g = g, .folder = good.folder};
         graft_tensor *m = graft_full(g, graft_shape2(10, 10), 2, GRAFT_U8);
         graft_dict *d = graft_dict_new(g), *inner = graft_dict_new(g);
         graft_dict_set_tensor(d, "t0", graft_transpose(m, 0, 1));
@@ -648,7 +631,7 @@ static void test_failing_allocator(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_with_scope, fixture_close)
     const struct CMUnitTest tests[] = {
         TEST(test_bytes),
         TEST(test_views_and_ties),

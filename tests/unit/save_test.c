@@ -11,37 +11,9 @@
 #include <unistd.h>
 
 #include "failing_allocator.h"
+#include "fixture.h"
 #include "folder.h"
 #include "test.h"
-
-typedef struct fixture {
-    graft_ctx *g;
-    char *folder;
-    char *path; /* folder/model.pt */
-} fixture;
-
-static int setup(void **state)
-{
-    fixture *f = malloc(sizeof *f);
-    assert_non_null(f);
-    f->g = test_open();
-    f->folder = folder_make();
-    f->path = folder_path(f->folder, "model.pt");
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture *f = *state;
-    assert_no_error(f->g);
-    graft_close(f->g);
-    assert_int_equal(folder_count(f->folder, ".tmp"), 0);
-    free(f->path);
-    folder_remove(f->folder);
-    free(f);
-    return 0;
-}
 
 static graft_status save_text(graft_ctx *g, const char *path, const char *text, bool sync)
 {
@@ -505,19 +477,19 @@ static void without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(new_and_old, setup, teardown),
-        cmocka_unit_test_setup_teardown(abort_leaves_the_old, setup, teardown),
-        cmocka_unit_test_setup_teardown(pieces, setup, teardown),
-        cmocka_unit_test_setup_teardown(mode_is_kept, setup, teardown),
-        cmocka_unit_test_setup_teardown(owner_is_kept, setup, teardown),
-        cmocka_unit_test_setup_teardown(links_are_followed, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_is_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(read_only, setup, teardown),
-        cmocka_unit_test_setup_teardown(sweep, setup, teardown),
-        cmocka_unit_test_setup_teardown(sets, setup, teardown),
-        cmocka_unit_test_setup_teardown(threads_never_mix, setup, teardown),
-        cmocka_unit_test_setup_teardown(processes_never_mix, setup, teardown),
-        cmocka_unit_test_setup_teardown(without_memory, setup, teardown),
+        cmocka_unit_test_setup_teardown(new_and_old, fixture_open, fixture_check),
+        cmocka_unit_test_setup_teardown(abort_leaves_the_old, fixture_open, fixture_check),
+        cmocka_unit_test_setup_teardown(pieces, fixture_open, fixture_check),
+        cmocka_unit_test_setup_teardown(mode_is_kept, fixture_open, fixture_check),
+        cmocka_unit_test_setup_teardown(owner_is_kept, fixture_open, fixture_check),
+        cmocka_unit_test_setup_teardown(links_are_followed, fixture_open, fixture_check),
+        cmocka_unit_test_setup_teardown(what_is_refused, fixture_open, fixture_check),
+        cmocka_unit_test_setup_teardown(read_only, fixture_open, fixture_check),
+        cmocka_unit_test_setup_teardown(sweep, fixture_open, fixture_check),
+        cmocka_unit_test_setup_teardown(sets, fixture_open, fixture_check),
+        cmocka_unit_test_setup_teardown(threads_never_mix, fixture_open, fixture_check),
+        cmocka_unit_test_setup_teardown(processes_never_mix, fixture_open, fixture_check),
+        cmocka_unit_test_setup_teardown(without_memory, fixture_open, fixture_check),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,31 +5,8 @@
 #include <unistd.h>
 
 #include "failing_allocator.h"
+#include "fixture.h"
 #include "folder.h"
-
-typedef struct fixture {
-    graft_ctx *g;
-    char *folder;
-} fixture;
-
-static int open_fixture(void **state)
-{
-    fixture *f = malloc(sizeof *f);
-    assert_non_null(f);
-    f->g = test_open();
-    f->folder = folder_make();
-    *state = f;
-    return 0;
-}
-
-static int close_fixture(void **state)
-{
-    fixture *f = *state;
-    folder_remove(f->folder);
-    graft_close(f->g);
-    free(f);
-    return 0;
-}
 
 static void put(const fixture *x, const char *name, const void *bytes, size_t size)
 {
@@ -286,5 +263,5 @@ int main(void)
         cmocka_unit_test(test_failing_allocator),
         cmocka_unit_test(test_damaged_index),
     };
-    return cmocka_run_group_tests(tests, open_fixture, close_fixture);
+    return cmocka_run_group_tests(tests, fixture_open, fixture_close);
 }

@@ -5,37 +5,10 @@
 
 #include "failing_allocator.h"
 #include "file/pickle_write.h"
+#include "fixture.h"
 #include "folder.h"
 #include "tensor/dict.h"
 #include "test.h"
-
-typedef struct fixture {
-    graft_ctx *g;
-    char *folder, *path; /* folder/model.pt */
-} fixture;
-
-static int setup(void **state)
-{
-    fixture *f = malloc(sizeof *f);
-    assert_non_null(f);
-    f->g = test_open();
-    f->folder = folder_make();
-    f->path = folder_path(f->folder, "model.pt");
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture *f = *state;
-    assert_no_error(f->g);
-    graft_close(f->g);
-    assert_int_equal(folder_count(f->folder, ".tmp"), 0);
-    free(f->path);
-    folder_remove(f->folder);
-    free(f);
-    return 0;
-}
 
 /* Weights, a view of them, a tie, numbers, lists and a dict in two places. */
 static graft_dict *some_dict(graft_ctx *g)
@@ -522,18 +495,18 @@ static void memo(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(same_bytes, setup, teardown),
-        cmocka_unit_test_setup_teardown(reports, setup, teardown),
-        cmocka_unit_test_setup_teardown(tensors_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(records, setup, teardown),
-        cmocka_unit_test_setup_teardown(deep, setup, teardown),
-        cmocka_unit_test_setup_teardown(arguments, setup, teardown),
-        cmocka_unit_test_setup_teardown(several_dtypes, setup, teardown),
-        cmocka_unit_test_setup_teardown(promises, setup, teardown),
-        cmocka_unit_test_setup_teardown(progress_and_cancel, setup, teardown),
-        cmocka_unit_test_setup_teardown(without_memory, setup, teardown),
-        cmocka_unit_test_setup_teardown(integers, setup, teardown),
-        cmocka_unit_test_setup_teardown(memo, setup, teardown),
+        cmocka_unit_test_setup_teardown(same_bytes, fixture_open, fixture_check),
+        cmocka_unit_test_setup_teardown(reports, fixture_open, fixture_check),
+        cmocka_unit_test_setup_teardown(tensors_refused, fixture_open, fixture_check),
+        cmocka_unit_test_setup_teardown(records, fixture_open, fixture_check),
+        cmocka_unit_test_setup_teardown(deep, fixture_open, fixture_check),
+        cmocka_unit_test_setup_teardown(arguments, fixture_open, fixture_check),
+        cmocka_unit_test_setup_teardown(several_dtypes, fixture_open, fixture_check),
+        cmocka_unit_test_setup_teardown(promises, fixture_open, fixture_check),
+        cmocka_unit_test_setup_teardown(progress_and_cancel, fixture_open, fixture_check),
+        cmocka_unit_test_setup_teardown(without_memory, fixture_open, fixture_check),
+        cmocka_unit_test_setup_teardown(integers, fixture_open, fixture_check),
+        cmocka_unit_test_setup_teardown(memo, fixture_open, fixture_check),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,34 +8,8 @@
 #include "base/save.h"
 #include "failing_allocator.h"
 #include "file/zip_record.h"
+#include "fixture.h"
 #include "folder.h"
-
-typedef struct fixture {
-    graft_ctx *g;
-    char *folder, *path;
-} fixture;
-
-static int setup(void **state)
-{
-    fixture *f = malloc(sizeof *f);
-    assert_non_null(f);
-    f->g = test_open();
-    f->folder = folder_make();
-    f->path = folder_path(f->folder, "a.pt");
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture *f = *state;
-    assert_no_error(f->g);
-    graft_close(f->g);
-    free(f->path);
-    folder_remove(f->folder);
-    free(f);
-    return 0;
-}
 
 typedef struct part {
     const char *name;
@@ -486,15 +460,15 @@ static void test_sparse(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_torch, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_there_and_back, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_same_bytes, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_many, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_misuse, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_without_memory, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_torch, fixture_open, fixture_check),
+        cmocka_unit_test_setup_teardown(test_there_and_back, fixture_open, fixture_check),
+        cmocka_unit_test_setup_teardown(test_same_bytes, fixture_open, fixture_check),
+        cmocka_unit_test_setup_teardown(test_many, fixture_open, fixture_check),
+        cmocka_unit_test_setup_teardown(test_misuse, fixture_open, fixture_check),
+        cmocka_unit_test_setup_teardown(test_without_memory, fixture_open, fixture_check),
         cmocka_unit_test(test_descriptors),
         cmocka_unit_test(test_extras),
-        cmocka_unit_test_setup_teardown(test_sparse, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_sparse, fixture_open, fixture_check),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
