@@ -30,6 +30,11 @@ typedef struct graft__supply {
     pthread_mutex_t lock; /* the maker's to initialise and, in release, to destroy */
     void *(*fetch)(struct graft__supply *s, graft_ctx *g);
     void (*release)(void *supply, void *data);
+
+    /* Optional (NULL: there is only fetch): bytes begin to begin + size - 1 into out, of which
+     * nothing is kept, so that a large tensor passes through little memory (tensor/chunks.h). Under
+     * the same rules as fetch, any number of times, fast in order. */
+    bool (*read)(struct graft__supply *s, graft_ctx *g, uint64_t begin, void *out, size_t size);
 } graft__supply;
 
 /* What views share: writing through one is seen by all. Belongs to one context. */
