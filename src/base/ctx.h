@@ -26,7 +26,7 @@ struct graft_ctx {
 
     /* The tape (ops/tape.h): the newest recorded operation, how many regions forbid recording, and,
      * during backward, how many operations hold a gradient and wait for their turn. */
-    struct graft__node *tape;
+    struct graft__taped *tape;
     int no_grad;
     int64_t waiting;
 };

@@ -29,12 +29,12 @@ typedef struct graft__step {
 } graft__step;
 
 /* Where new elements come from. */
-typedef enum graft__fill {
+typedef enum graft__filling {
     GRAFT__FILL_ZEROS = 0,
     GRAFT__FILL_MEAN,   /* of the old rows */
     GRAFT__FILL_NORMAL, /* mean and 1e-9 times the covariance of the old rows, as Hugging Face */
     GRAFT__FILL_INITIAL /* the target's own */
-} graft__fill;
+} graft__filling;
 
 struct graft__node {
     uint32_t refs;
@@ -57,7 +57,7 @@ struct graft__node {
     int64_t groups;                 /* interleaving of fuse and split: heads */
     double value;                   /* pad's, a factor, ... */
     double moment_scale;            /* of first moments: 1 where nothing is scaled */
-    graft__fill fill;
+    graft__filling fill;
     uint64_t seed;
     int mode;                  /* of resample: bilinear or bicubic; of repeat: divide or not */
     bool antialias;            /* of resample */
@@ -98,7 +98,7 @@ graft__node *graft__node_part(graft__node *in, const char *name, int dim, int wh
 /* The first `size` of dim, or all of them and new ones behind. initial (for FILL_INITIAL) has the
  * result's shape. */
 graft__node *graft__node_resize(graft__node *in, const char *name, int dim, int64_t size,
-                                graft__fill fill, uint64_t seed, graft_tensor *initial);
+                                graft__filling fill, uint64_t seed, graft_tensor *initial);
 
 /* [1, prefix + h*w, D] (or [prefix + h*w, D]) as a grid of h x w vectors behind `prefix` tokens
  * that stay, resampled to height x width: torch's interpolate with align_corners=False. from_h 0: a

@@ -63,7 +63,7 @@ typedef struct graft__rule {
     int64_t groups; /* 1: none */
     double value;
     bool divide, mean, antialias, to_target; /* to_target: resize, resample and cast without size */
-    graft__fill fill;
+    graft__filling fill;
     int mode;
     uint64_t seed;
     int64_t from[2], to[2], prefix; /* of resample */

@@ -4,7 +4,7 @@
 #include "tensor/dtype.h"
 
 /* What backward has been through is let go of, unless the graph is retained. */
-static void release(graft__node *node)
+static void release(graft__taped *node)
 {
     node->released = true;
     for (int i = 0; i < node->saves; i++) {
@@ -13,7 +13,7 @@ static void release(graft__node *node)
     }
 }
 
-static graft_status fail_released(const graft__node *node)
+static graft_status fail_released(const graft__taped *node)
 {
     return graft__fail(node->ctx, GRAFT_ERR_STATE,
                        "backward: the graph through %s was freed by an earlier backward: run the "
@@ -21,7 +21,7 @@ static graft_status fail_released(const graft__node *node)
                        node->op->name);
 }
 
-static graft_tensor *take_grad(graft__node *node)
+static graft_tensor *take_grad(graft__taped *node)
 {
     graft_tensor *grad = node->grad;
     node->grad = NULL;
@@ -29,7 +29,7 @@ static graft_tensor *take_grad(graft__node *node)
     return grad;
 }
 
-static bool wants_any(const graft__node *node)
+static bool wants_any(const graft__taped *node)
 {
     for (int i = 0; i < node->inputs; i++)
         if (graft__wants(node, i))
@@ -37,7 +37,7 @@ static bool wants_any(const graft__node *node)
     return false;
 }
 
-static graft_status call(graft__node *node, graft_tensor *grad)
+static graft_status call(graft__taped *node, graft_tensor *grad)
 {
     graft_status st = graft_scope_begin(node->ctx);
     if (st != GRAFT_OK)
@@ -47,7 +47,7 @@ static graft_status call(graft__node *node, graft_tensor *grad)
     return st;
 }
 
-static graft_status step(graft__node *node, bool retain)
+static graft_status step(graft__taped *node, bool retain)
 {
     graft_tensor *grad = take_grad(node);
     graft_status st = GRAFT_OK;
@@ -64,7 +64,7 @@ static graft_status step(graft__node *node, bool retain)
 /* Walks from the newest node that takes part towards the beginning of the tape, until no gradient
  * waits: the rest of the tape has no part in this. A failure lets go of the gradients on their way.
  */
-static graft_status walk(graft__node *node, bool retain)
+static graft_status walk(graft__taped *node, bool retain)
 {
     graft_ctx *g = node->ctx;
     graft_status st = GRAFT_OK;
@@ -120,16 +120,16 @@ static graft_tensor *first_grad(graft_tensor *t, graft_tensor *grad)
 static graft_status run(graft_tensor *t, graft_tensor *grad, bool retain)
 {
     graft_ctx *g = t->object.ctx;
-    graft__node start = {.ctx = g, .inputs = 1};
+    graft__taped start = {.ctx = g, .inputs = 1};
     graft__edge edge = {.node = t->history, .leaf = t->history ? NULL : t};
     start.edge = &edge;
     g->waiting = 0;
     graft_status st = graft__give(&start, 0, grad);
     if (st != GRAFT_OK || !t->history)
         return st;
-    graft__node *root = graft__node_ref(t->history);
+    graft__taped *root = graft__taped_ref(t->history);
     st = walk(root, retain);
-    graft__node_unref(root);
+    graft__taped_unref(root);
     return st;
 }
 

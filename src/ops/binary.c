@@ -8,7 +8,7 @@ typedef struct binary {
     bool saves; /* both inputs, as far as a gradient needs them */
 
     /* The gradient of input i, handed to give. */
-    graft_status (*give)(graft__node *node, int i, const graft__array *g, const graft__array *a,
+    graft_status (*give)(graft__taped *node, int i, const graft__array *g, const graft__array *a,
                          const graft__array *b);
 } binary;
 
@@ -20,7 +20,7 @@ typedef struct shapes {
 } shapes;
 
 /* Gives input i the gradient f(x, y, z), which has the result's shape. */
-static graft_status give(graft__node *node, int i, graft__function f, const graft__array *x,
+static graft_status give(graft__taped *node, int i, graft__function f, const graft__array *x,
                          const graft__array *y, const graft__array *z)
 {
     const shapes *attr = node->attr;
@@ -37,7 +37,7 @@ static graft_status give(graft__node *node, int i, graft__function f, const graf
 }
 
 /* Slot i holds input i where a gradient needs it, broadcast to the result's shape here. */
-static bool load(graft__node *node, int i, const graft_tensor *grad, graft__array *out)
+static bool load(graft__taped *node, int i, const graft_tensor *grad, graft__array *out)
 {
     if (node->saves == 0 || !graft__has_saved(node, i))
         return true;
@@ -50,7 +50,7 @@ static bool load(graft__node *node, int i, const graft_tensor *grad, graft__arra
     return true;
 }
 
-static graft_status backward(graft__node *node, graft_tensor *grad)
+static graft_status backward(graft__taped *node, graft_tensor *grad)
 {
     const binary *k = (const binary *)node->op;
     graft__array g, a, b;
@@ -66,7 +66,7 @@ static graft_status backward(graft__node *node, graft_tensor *grad)
 }
 
 /* The gradient as it is, summed where the input was repeated. */
-static graft_status hand_on(graft__node *node, int i, graft_tensor *grad)
+static graft_status hand_on(graft__taped *node, int i, graft_tensor *grad)
 {
     const shapes *attr = node->attr;
     if (!graft__wants(node, i))
@@ -76,13 +76,13 @@ static graft_status hand_on(graft__node *node, int i, graft_tensor *grad)
     return graft__give_summed(node, i, grad, attr->ndim[i], attr->size[i]);
 }
 
-static graft_status backward_add(graft__node *node, graft_tensor *grad)
+static graft_status backward_add(graft__taped *node, graft_tensor *grad)
 {
     graft_status st = hand_on(node, 0, grad);
     return st == GRAFT_OK ? hand_on(node, 1, grad) : st;
 }
 
-static graft_status backward_sub(graft__node *node, graft_tensor *grad)
+static graft_status backward_sub(graft__taped *node, graft_tensor *grad)
 {
     graft_status st = hand_on(node, 0, grad);
     if (st != GRAFT_OK || !graft__wants(node, 1))
@@ -92,32 +92,32 @@ static graft_status backward_sub(graft__node *node, graft_tensor *grad)
     return give(node, 1, GRAFT__NEG, &g, NULL, NULL);
 }
 
-static graft_status give_mul(graft__node *node, int i, const graft__array *g, const graft__array *a,
-                             const graft__array *b)
+static graft_status give_mul(graft__taped *node, int i, const graft__array *g,
+                             const graft__array *a, const graft__array *b)
 {
     return give(node, i, GRAFT__MUL, g, i == 0 ? b : a, NULL);
 }
 
-static graft_status give_div(graft__node *node, int i, const graft__array *g, const graft__array *a,
-                             const graft__array *b)
+static graft_status give_div(graft__taped *node, int i, const graft__array *g,
+                             const graft__array *a, const graft__array *b)
 {
     return i == 0 ? give(node, i, GRAFT__DIV, g, b, NULL)
                   : give(node, i, GRAFT__DIV_BACKWARD, g, a, b);
 }
 
-static graft_status give_pow(graft__node *node, int i, const graft__array *g, const graft__array *a,
-                             const graft__array *b)
+static graft_status give_pow(graft__taped *node, int i, const graft__array *g,
+                             const graft__array *a, const graft__array *b)
 {
     return give(node, i, i == 0 ? GRAFT__POW_BACKWARD_BASE : GRAFT__POW_BACKWARD_EXPONENT, g, a, b);
 }
 
-static graft_status give_maximum(graft__node *node, int i, const graft__array *g,
+static graft_status give_maximum(graft__taped *node, int i, const graft__array *g,
                                  const graft__array *a, const graft__array *b)
 {
     return give(node, i, GRAFT__MAXIMUM_BACKWARD, g, i == 0 ? a : b, i == 0 ? b : a);
 }
 
-static graft_status give_minimum(graft__node *node, int i, const graft__array *g,
+static graft_status give_minimum(graft__taped *node, int i, const graft__array *g,
                                  const graft__array *a, const graft__array *b)
 {
     return give(node, i, GRAFT__MINIMUM_BACKWARD, g, i == 0 ? a : b, i == 0 ? b : a);
@@ -135,8 +135,8 @@ static bool needs(const binary *k, int slot, graft_tensor *const *in)
 static bool record(const binary *k, graft_tensor *y, graft_tensor *const *in)
 {
     const bool broadcast = !graft__same_shape(y, in[0]) || !graft__same_shape(y, in[1]);
-    graft__node *node = graft__record(&k->op, y, in, 2, k->saves ? 2 : 0,
-                                      broadcast ? sizeof(shapes) : sizeof(bool));
+    graft__taped *node = graft__record(&k->op, y, in, 2, k->saves ? 2 : 0,
+                                       broadcast ? sizeof(shapes) : sizeof(bool));
     if (!node)
         return false;
     shapes *attr = node->attr;

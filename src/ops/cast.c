@@ -5,13 +5,13 @@
 #include "tensor/dtype.h"
 
 /* node->attr: the input's dtype. */
-static graft_status backward_to(graft__node *node, graft_tensor *grad)
+static graft_status backward_to(graft__taped *node, graft_tensor *grad)
 {
     const graft_dtype dtype = *(const graft_dtype *)node->attr;
     return graft__wants(node, 0) ? graft__give(node, 0, graft_to(grad, dtype)) : GRAFT_OK;
 }
 
-static graft_status backward_copy(graft__node *node, graft_tensor *grad)
+static graft_status backward_copy(graft__taped *node, graft_tensor *grad)
 {
     return graft__wants(node, 0) ? graft__give(node, 0, grad) : GRAFT_OK;
 }
@@ -19,7 +19,7 @@ static graft_status backward_copy(graft__node *node, graft_tensor *grad)
 static bool record_to(graft_tensor *y, graft_tensor *t)
 {
     static const graft__op to = {"to", backward_to};
-    graft__node *node = graft__record(&to, y, &t, 1, 0, sizeof(graft_dtype));
+    graft__taped *node = graft__record(&to, y, &t, 1, 0, sizeof(graft_dtype));
     if (!node)
         return false;
     *(graft_dtype *)node->attr = t->dtype;

@@ -163,7 +163,7 @@ static graft__class_loss loss_of(const attr *at, const operands *o, graft_dtype 
 
 /* ---- Backward ---- */
 
-static graft_status give(graft__node *node, const graft_tensor *x, const graft__class_loss *c,
+static graft_status give(graft__taped *node, const graft_tensor *x, const graft__class_loss *c,
                          const void *dy, bool from_logits)
 {
     attr *at = node->attr;
@@ -179,7 +179,7 @@ static graft_status give(graft__node *node, const graft_tensor *x, const graft__
     return GRAFT_OK;
 }
 
-static graft_status backward(graft__node *node, graft_tensor *grad, bool from_logits)
+static graft_status backward(graft__taped *node, graft_tensor *grad, bool from_logits)
 {
     const graft_tensor *x = graft__load(node, 0), *target = x ? graft__load(node, 1) : NULL;
     const bool weighted = graft__has_saved(node, 2);
@@ -200,12 +200,12 @@ static graft_status backward(graft__node *node, graft_tensor *grad, bool from_lo
     return st;
 }
 
-static graft_status cross_entropy_backward(graft__node *node, graft_tensor *grad)
+static graft_status cross_entropy_backward(graft__taped *node, graft_tensor *grad)
 {
     return backward(node, grad, true);
 }
 
-static graft_status nll_loss_backward(graft__node *node, graft_tensor *grad)
+static graft_status nll_loss_backward(graft__taped *node, graft_tensor *grad)
 {
     return backward(node, grad, false);
 }
@@ -240,7 +240,7 @@ static bool compute_recorded(const family *f, graft_tensor *y, graft_tensor *x,
 {
     const int64_t elements = f->from_logits ? graft__cross_entropy_memory(&at->lanes) : 0;
     const size_t memory = (size_t)elements * graft_dtype_size(x->dtype);
-    graft__node *node = graft__record(&f->op, y, &x, 1, 3, sizeof(attr) + memory);
+    graft__taped *node = graft__record(&f->op, y, &x, 1, 3, sizeof(attr) + memory);
     if (!node)
         return false;
     attr *kept = node->attr;

@@ -76,7 +76,7 @@ graft_tensor *graft__leave(graft_tensor *y, graft_dtype result)
 
 /* ---- Gradients ---- */
 
-graft_status graft__give_summed(graft__node *node, int i, graft_tensor *grad, int ndim,
+graft_status graft__give_summed(graft__taped *node, int i, graft_tensor *grad, int ndim,
                                 const int64_t *size)
 {
     if (!grad)
@@ -98,8 +98,9 @@ graft_status graft__give_summed(graft__node *node, int i, graft_tensor *grad, in
     return graft__give(node, i, y);
 }
 
-static graft_status add_map(graft__node *node, graft__function f, double s, const graft__array *out,
-                            const graft__array *a, const graft__array *b, const graft__array *c)
+static graft_status add_map(graft__taped *node, graft__function f, double s,
+                            const graft__array *out, const graft__array *a, const graft__array *b,
+                            const graft__array *c)
 {
     graft_tensor *t =
         graft__tensor_new(node->ctx, node->op->name, out->ndim, out->size, out->dtype);
@@ -112,7 +113,7 @@ static graft_status add_map(graft__node *node, graft__function f, double s, cons
     return GRAFT_OK;
 }
 
-graft_status graft__give_map(graft__node *node, int i, graft__function f, double s,
+graft_status graft__give_map(graft__taped *node, int i, graft__function f, double s,
                              const graft__array *a, const graft__array *b, const graft__array *c)
 {
     double beta;

@@ -17,11 +17,11 @@ graft_tensor *graft__leave(graft_tensor *y, graft_dtype result);
 
 /* Gives input i, of that shape, its share of the gradient of a broadcast result: grad summed over
  * the dimensions that were repeated. */
-graft_status graft__give_summed(graft__node *node, int i, graft_tensor *grad, int ndim,
+graft_status graft__give_summed(graft__taped *node, int i, graft_tensor *grad, int ndim,
                                 const int64_t *size);
 
 /* Gives input i, of the shape and dtype of a, the gradient f(a, b, c; s). */
-graft_status graft__give_map(graft__node *node, int i, graft__function f, double s,
+graft_status graft__give_map(graft__taped *node, int i, graft__function f, double s,
                              const graft__array *a, const graft__array *b, const graft__array *c);
 
 /* f32 or f64: what kernels compute in. */

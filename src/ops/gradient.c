@@ -3,7 +3,7 @@
 #include "ops/tape.h"
 #include "tensor/dtype.h"
 
-bool graft__wants(const graft__node *node, int i)
+bool graft__wants(const graft__taped *node, int i)
 {
     const graft_tensor *leaf = node->edge[i].leaf;
     return leaf ? leaf->requires_grad : node->edge[i].node != NULL;
@@ -80,7 +80,7 @@ static graft_status give_leaf(graft_tensor *leaf, graft_tensor *grad)
 /* ---- Nodes ---- */
 
 /* Makes node->grad a tensor that may be added to in place. */
-static graft_status make_ours(graft__node *node)
+static graft_status make_ours(graft__taped *node)
 {
     if (is_ours(node->grad))
         return GRAFT_OK;
@@ -92,7 +92,7 @@ static graft_status make_ours(graft__node *node)
     return GRAFT_OK;
 }
 
-static graft_status give_node(graft__node *node, graft_tensor *grad)
+static graft_status give_node(graft__taped *node, graft_tensor *grad)
 {
     if (!node->grad) {
         if (is_spare(grad))
@@ -110,7 +110,7 @@ static graft_status give_node(graft__node *node, graft_tensor *grad)
     return GRAFT_OK;
 }
 
-graft_status graft__give(graft__node *node, int i, graft_tensor *grad)
+graft_status graft__give(graft__taped *node, int i, graft_tensor *grad)
 {
     if (!grad)
         return graft_error_status(node->ctx);
@@ -120,7 +120,7 @@ graft_status graft__give(graft__node *node, int i, graft_tensor *grad)
     return edge->node ? give_node(edge->node, grad) : GRAFT_OK;
 }
 
-graft_status graft__give_into(graft__node *node, int i, int ndim, const int64_t *size,
+graft_status graft__give_into(graft__taped *node, int i, int ndim, const int64_t *size,
                               graft_dtype dtype, double *beta, graft__array *out)
 {
     graft__edge *edge = &node->edge[i];

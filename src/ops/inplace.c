@@ -70,17 +70,17 @@ static graft_tensor *former(graft_tensor *t)
 {
     graft_tensor *old = graft__tensor_snapshot(t, t->object.ctx);
     if (old && t->history)
-        old->history = graft__node_ref(t->history);
+        old->history = graft__taped_ref(t->history);
     return graft__result(old);
 }
 
-static void set_history(graft_tensor *t, graft__node *history)
+static void set_history(graft_tensor *t, graft__taped *history)
 {
-    graft__node *old = t->history;
+    graft__taped *old = t->history;
     if (history && t->object.refs > 1)
         graft__forget_saved(t);
-    t->history = history ? graft__node_ref(history) : NULL;
-    graft__node_unref(old);
+    t->history = history ? graft__taped_ref(history) : NULL;
+    graft__taped_unref(old);
 }
 
 /* Makes y, a result of old, the new t. */

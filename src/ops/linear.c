@@ -68,7 +68,7 @@ static int64_t at_least_1(int64_t n)
 }
 
 /* dx = dy W */
-static graft_status give_x(graft__node *node, const dims *d, const graft_shape *shape,
+static graft_status give_x(graft__taped *node, const dims *d, const graft_shape *shape,
                            const matrix *dy)
 {
     const graft_tensor *w = graft__load(node, 1);
@@ -97,7 +97,7 @@ static graft_status give_x(graft__node *node, const dims *d, const graft_shape *
 }
 
 /* dW = dy^T x */
-static graft_status give_weight(graft__node *node, const dims *d, const matrix *dy)
+static graft_status give_weight(graft__taped *node, const dims *d, const matrix *dy)
 {
     const graft_tensor *x = graft__load(node, 0);
     const int64_t size[2] = {d->out, d->in};
@@ -126,7 +126,8 @@ static graft_status give_weight(graft__node *node, const dims *d, const matrix *
 }
 
 /* db = the sum of the rows of dy */
-static graft_status give_bias(graft__node *node, const dims *d, graft_dtype dtype, const matrix *dy)
+static graft_status give_bias(graft__taped *node, const dims *d, graft_dtype dtype,
+                              const matrix *dy)
 {
     graft__array db;
     double beta;
@@ -142,7 +143,7 @@ typedef struct attr {
     graft_shape x;
 } attr;
 
-static graft_status linear_backward(graft__node *node, graft_tensor *grad)
+static graft_status linear_backward(graft__taped *node, graft_tensor *grad)
 {
     const attr *at = node->attr;
     matrix dy;
@@ -165,7 +166,7 @@ static bool record(graft_tensor *y, graft_tensor *const *input, int n, const dim
 {
     if (!graft__should_record(input, n))
         return true;
-    graft__node *node = graft__record(&linear_op, y, input, n, 2, sizeof(attr));
+    graft__taped *node = graft__record(&linear_op, y, input, n, 2, sizeof(attr));
     if (!node)
         return false;
     *(attr *)node->attr = (attr){.d = *d, .x = graft__shape(input[0])};

@@ -151,7 +151,7 @@ typedef graft__array as_matrices_of(const graft__array *t, const dims *d);
 
 /* Gives input i, of that shape, the product of the factors; the gradient's matrices are seen by
  * `seen`. Lets go of the factors. */
-static graft_status give(graft__node *node, int i, const graft_shape *shape, as_matrices_of *seen,
+static graft_status give(graft__taped *node, int i, const graft_shape *shape, as_matrices_of *seen,
                          factors *f)
 {
     const attr *at = node->attr;
@@ -167,7 +167,7 @@ static graft_status give(graft__node *node, int i, const graft_shape *shape, as_
 }
 
 /* da = dc b^T */
-static graft_status give_a(graft__node *node, const graft__array *dc)
+static graft_status give_a(graft__taped *node, const graft__array *dc)
 {
     const attr *at = node->attr;
     const graft_tensor *b = graft__load(node, 1);
@@ -181,7 +181,7 @@ static graft_status give_a(graft__node *node, const graft__array *dc)
 }
 
 /* db = a^T dc */
-static graft_status give_b(graft__node *node, const graft__array *dc)
+static graft_status give_b(graft__taped *node, const graft__array *dc)
 {
     const attr *at = node->attr;
     const graft_tensor *a = graft__load(node, 0);
@@ -194,7 +194,7 @@ static graft_status give_b(graft__node *node, const graft__array *dc)
     return give(node, 1, &at->b, b_matrices, &f);
 }
 
-static graft_status matmul_backward(graft__node *node, graft_tensor *grad)
+static graft_status matmul_backward(graft__taped *node, graft_tensor *grad)
 {
     const graft__array dc = graft__read(grad);
     graft_status st = graft__wants(node, 0) ? give_a(node, &dc) : GRAFT_OK;
@@ -209,7 +209,7 @@ static bool record(graft_tensor *y, graft_tensor *const input[2], const dims *d)
 {
     if (!graft__should_record(input, 2))
         return true;
-    graft__node *node = graft__record(&matmul_op, y, input, 2, 2, sizeof(attr));
+    graft__taped *node = graft__record(&matmul_op, y, input, 2, 2, sizeof(attr));
     if (!node)
         return false;
     *(attr *)node->attr = (attr){.d = *d, .a = graft__shape(input[0]), .b = graft__shape(input[1])};

@@ -28,7 +28,7 @@ static void free_operands(graft_ctx *g, operands *o)
 }
 
 /* Input i's share: 2 (x - target) dy for x, the opposite for the target. */
-static graft_status give(graft__node *node, int i, const graft_tensor *x, const operands *o,
+static graft_status give(graft__taped *node, int i, const graft_tensor *x, const operands *o,
                          const graft__dense *dy)
 {
     const graft_reduction reduction = ((const attr *)node->attr)->reduction;
@@ -43,7 +43,7 @@ static graft_status give(graft__node *node, int i, const graft_tensor *x, const 
     return GRAFT_OK;
 }
 
-static graft_status mse_loss_backward(graft__node *node, graft_tensor *grad)
+static graft_status mse_loss_backward(graft__taped *node, graft_tensor *grad)
 {
     const graft_tensor *x = graft__load(node, 0), *target = x ? graft__load(node, 1) : NULL;
     graft__dense dy;
@@ -70,7 +70,7 @@ static bool record(graft_tensor *y, graft_tensor *const input[2], graft_reductio
 {
     if (!graft__should_record(input, 2))
         return true;
-    graft__node *node = graft__record(&mse_loss_op, y, input, 2, 2, sizeof(attr));
+    graft__taped *node = graft__record(&mse_loss_op, y, input, 2, 2, sizeof(attr));
     if (!node)
         return false;
     ((attr *)node->attr)->reduction = reduction;

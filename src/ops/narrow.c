@@ -39,7 +39,7 @@ static graft__array grad_array(const graft_tensor *grad, const part *p)
 }
 
 /* Adding to halves in place wants them all: zeros around the part. */
-static graft_status give_padded(graft__node *node, const part *p, const graft__array *g)
+static graft_status give_padded(graft__taped *node, const part *p, const graft__array *g)
 {
     graft_tensor *t =
         graft__result(graft__tensor_new(node->ctx, node->op->name, p->ndim, p->size, g->dtype));
@@ -51,7 +51,7 @@ static graft_status give_padded(graft__node *node, const part *p, const graft__a
     return graft__give(node, 0, t);
 }
 
-static graft_status backward(graft__node *node, graft_tensor *grad)
+static graft_status backward(graft__taped *node, graft_tensor *grad)
 {
     const part *p = node->attr;
     if (!graft__wants(node, 0))
@@ -77,7 +77,7 @@ static graft_status backward(graft__node *node, graft_tensor *grad)
 static bool record(const graft__op *op, graft_tensor *y, graft_tensor *t, int dim, int64_t start,
                    int64_t length)
 {
-    graft__node *node = graft__record(op, y, &t, 1, 0, sizeof(part));
+    graft__taped *node = graft__record(op, y, &t, 1, 0, sizeof(part));
     if (!node)
         return false;
     part *p = node->attr;

@@ -101,7 +101,7 @@ typedef struct attr {
 } attr;
 
 /* Repeats the gradient, without copying it, along what was summed over. */
-static graft_status sum_backward(graft__node *node, graft_tensor *grad)
+static graft_status sum_backward(graft__taped *node, graft_tensor *grad)
 {
     const attr *at = node->attr;
     int64_t stride[GRAFT_MAX_DIMS];
@@ -141,7 +141,7 @@ static graft_tensor *sum_floats(const graft__op *op, graft_tensor *x, const redu
     graft__sum(x->object.ctx->pool, &to, &from, divisor, 0);
     bool ok = true;
     if (graft__should_record(&x, 1)) {
-        graft__node *node = graft__record(op, y, &x, 1, 0, sizeof(attr));
+        graft__taped *node = graft__record(op, y, &x, 1, 0, sizeof(attr));
         ok = node != NULL;
         if (ok)
             *(attr *)node->attr =
@@ -178,7 +178,7 @@ graft_tensor *graft_mean(graft_tensor *x)
 
 /* ---- Max ---- */
 
-static graft_status max_backward(graft__node *node, graft_tensor *grad)
+static graft_status max_backward(graft__taped *node, graft_tensor *grad)
 {
     const attr *at = node->attr;
     const graft_tensor *x = graft__load(node, 0), *y = x ? graft__load(node, 1) : NULL;
@@ -204,7 +204,7 @@ static bool record_max(graft_tensor *y, graft_tensor *x, unsigned mask)
 {
     if (!graft__should_record(&x, 1))
         return true;
-    graft__node *node = graft__record(&max_op, y, &x, 1, 2, sizeof(attr));
+    graft__taped *node = graft__record(&max_op, y, &x, 1, 2, sizeof(attr));
     if (!node)
         return false;
     *(attr *)node->attr = (attr){.x = graft_tensor_shape(x), .mask = mask};

@@ -10,12 +10,12 @@ typedef struct scalar {
 } scalar;
 
 /* node->attr: the number, a double. */
-static double number(const graft__node *node)
+static double number(const graft__taped *node)
 {
     return *(const double *)node->attr;
 }
 
-static graft_status backward(graft__node *node, graft_tensor *grad)
+static graft_status backward(graft__taped *node, graft_tensor *grad)
 {
     const scalar *k = (const scalar *)node->op;
     if (!graft__wants(node, 0))
@@ -31,14 +31,14 @@ static graft_status backward(graft__node *node, graft_tensor *grad)
     return graft__give_map(node, 0, k->backward, number(node), &g, &in, NULL);
 }
 
-static graft_status hand_on(graft__node *node, graft_tensor *grad)
+static graft_status hand_on(graft__taped *node, graft_tensor *grad)
 {
     return graft__wants(node, 0) ? graft__give(node, 0, grad) : GRAFT_OK;
 }
 
 static bool record(const scalar *k, graft_tensor *y, graft_tensor *x, double s)
 {
-    graft__node *node = graft__record(&k->op, y, &x, 1, k->saves_input, sizeof(double));
+    graft__taped *node = graft__record(&k->op, y, &x, 1, k->saves_input, sizeof(double));
     if (!node)
         return false;
     *(double *)node->attr = s;

@@ -18,7 +18,7 @@ typedef struct permute_attr {
 
 static bool record_shape(const graft__op *op, graft_tensor *y, graft_tensor *t)
 {
-    graft__node *node = graft__record(op, y, &t, 1, 0, sizeof(shape_attr));
+    graft__taped *node = graft__record(op, y, &t, 1, 0, sizeof(shape_attr));
     if (!node)
         return false;
     shape_attr *attr = node->attr;
@@ -29,7 +29,7 @@ static bool record_shape(const graft__op *op, graft_tensor *y, graft_tensor *t)
 
 /* ---- view, reshape and their kin ---- */
 
-static graft_status backward_view(graft__node *node, graft_tensor *grad)
+static graft_status backward_view(graft__taped *node, graft_tensor *grad)
 {
     if (!graft__wants(node, 0))
         return GRAFT_OK;
@@ -229,7 +229,7 @@ graft_tensor *graft_unsqueeze(graft_tensor *t, int dim)
 
 /* ---- permute and transpose ---- */
 
-static graft_status backward_permute(graft__node *node, graft_tensor *grad)
+static graft_status backward_permute(graft__taped *node, graft_tensor *grad)
 {
     if (!graft__wants(node, 0))
         return GRAFT_OK;
@@ -253,7 +253,7 @@ static graft_tensor *permute(const graft__op *op, graft_tensor *t, const int *fr
     graft_tensor *y = graft__tensor_view(t, op->name, t->ndim, size, stride, t->offset);
     if (!y || !graft__should_record(&t, 1))
         return graft__result(y);
-    graft__node *node = graft__record(op, y, &t, 1, 0, sizeof(permute_attr));
+    graft__taped *node = graft__record(op, y, &t, 1, 0, sizeof(permute_attr));
     if (node) {
         permute_attr *attr = node->attr;
         attr->ndim = t->ndim;
@@ -302,7 +302,7 @@ graft_tensor *graft_transpose(graft_tensor *t, int dim0, int dim1)
 
 /* ---- expand ---- */
 
-static graft_status backward_expand(graft__node *node, graft_tensor *grad)
+static graft_status backward_expand(graft__taped *node, graft_tensor *grad)
 {
     const shape_attr *attr = node->attr;
     return graft__wants(node, 0) ? graft__give_summed(node, 0, grad, attr->ndim, attr->size)

@@ -16,7 +16,7 @@ static graft__lanes lanes_of(const graft_tensor *t, int dim)
     return l;
 }
 
-static graft_status give(graft__node *node, graft_tensor *grad, softmax_gradient *gradient)
+static graft_status give(graft__taped *node, graft_tensor *grad, softmax_gradient *gradient)
 {
     const graft_tensor *y = graft__load(node, 0);
     graft__array dx;
@@ -35,12 +35,12 @@ static graft_status give(graft__node *node, graft_tensor *grad, softmax_gradient
     return st;
 }
 
-static graft_status softmax_backward(graft__node *node, graft_tensor *grad)
+static graft_status softmax_backward(graft__taped *node, graft_tensor *grad)
 {
     return give(node, grad, graft__softmax_backward);
 }
 
-static graft_status log_softmax_backward(graft__node *node, graft_tensor *grad)
+static graft_status log_softmax_backward(graft__taped *node, graft_tensor *grad)
 {
     return give(node, grad, graft__log_softmax_backward);
 }
@@ -52,7 +52,7 @@ static bool record(const graft__op *op, graft_tensor *y, graft_tensor *x, int di
 {
     if (!graft__should_record(&x, 1))
         return true;
-    graft__node *node = graft__record(op, y, &x, 1, 1, sizeof(int));
+    graft__taped *node = graft__record(op, y, &x, 1, 1, sizeof(int));
     if (!node)
         return false;
     *(int *)node->attr = dim;

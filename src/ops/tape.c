@@ -7,12 +7,12 @@
 /* ---- Nodes ---- */
 
 /* A node is one block: itself, its edges, what it saved, its attributes. */
-static graft__node *node_new(graft_ctx *g, const graft__op *op, int inputs, int saves, size_t attr)
+static graft__taped *node_new(graft_ctx *g, const graft__op *op, int inputs, int saves, size_t attr)
 {
-    size_t edges = sizeof(graft__node);
+    size_t edges = sizeof(graft__taped);
     size_t saved = edges + (size_t)inputs * sizeof(graft__edge);
     size_t attrs = saved + (size_t)saves * sizeof(graft__saved);
-    graft__node *n = graft__alloc_zero(g, attrs + attr);
+    graft__taped *n = graft__alloc_zero(g, attrs + attr);
     if (!n) {
         graft__fail_memory(g, attrs + attr, op->name);
         return NULL;
@@ -33,7 +33,7 @@ static graft__node *node_new(graft_ctx *g, const graft__op *op, int inputs, int 
     return n;
 }
 
-static void take_off_tape(graft__node *n)
+static void take_off_tape(graft__taped *n)
 {
     if (n->newer)
         n->newer->older = n->older;
@@ -43,21 +43,21 @@ static void take_off_tape(graft__node *n)
         n->older->newer = n->newer;
 }
 
-graft__node *graft__node_ref(graft__node *node)
+graft__taped *graft__taped_ref(graft__taped *node)
 {
     node->refs++;
     return node;
 }
 
 /* Takes a node without references apart and puts those that lost their last one to *dead. */
-static void take_apart(graft__node *n, graft__node **dead)
+static void take_apart(graft__taped *n, graft__taped **dead)
 {
     for (int i = 0; i < n->saves; i++)
         graft__tensor_unref(n->saved[i].tensor);
     graft__tensor_unref(n->grad);
     for (int i = 0; i < n->inputs; i++) {
         graft__tensor_unref(n->edge[i].leaf);
-        graft__node *from = n->edge[i].node;
+        graft__taped *from = n->edge[i].node;
         if (from && --from->refs == 0) {
             take_off_tape(from);
             from->newer = *dead; /* off the tape, the links are free to chain the dead */
@@ -67,26 +67,26 @@ static void take_apart(graft__node *n, graft__node **dead)
     graft__free(n->ctx, n, n->block_size);
 }
 
-void graft__node_unref(graft__node *node)
+void graft__taped_unref(graft__taped *node)
 {
     if (!node || --node->refs > 0)
         return;
     take_off_tape(node);
     node->newer = NULL;
-    graft__node *dead = node;
+    graft__taped *dead = node;
     while (dead) {
-        graft__node *n = dead;
+        graft__taped *n = dead;
         dead = n->newer;
         take_apart(n, &dead);
     }
 }
 
-void graft__history_drop(struct graft__node *node)
+void graft__history_drop(struct graft__taped *node)
 {
-    graft__node_unref(node);
+    graft__taped_unref(node);
 }
 
-const char *graft__history_name(const struct graft__node *node)
+const char *graft__history_name(const struct graft__taped *node)
 {
     return node->op->name;
 }
@@ -107,15 +107,15 @@ static void connect(graft__edge *edge, graft_tensor *input)
     if (!input)
         return;
     if (input->history)
-        edge->node = graft__node_ref(input->history);
+        edge->node = graft__taped_ref(input->history);
     else if (input->requires_grad)
         edge->leaf = graft__tensor_ref(input);
 }
 
-graft__node *graft__record(const graft__op *op, graft_tensor *y, graft_tensor *const *input, int n,
-                           int saves, size_t attr_size)
+graft__taped *graft__record(const graft__op *op, graft_tensor *y, graft_tensor *const *input, int n,
+                            int saves, size_t attr_size)
 {
-    graft__node *node = node_new(y->object.ctx, op, n, saves, attr_size);
+    graft__taped *node = node_new(y->object.ctx, op, n, saves, attr_size);
     if (!node)
         return NULL;
     for (int i = 0; i < n; i++)
@@ -124,7 +124,7 @@ graft__node *graft__record(const graft__op *op, graft_tensor *y, graft_tensor *c
     return node;
 }
 
-bool graft__save(graft__node *node, int i, graft_tensor *t)
+bool graft__save(graft__taped *node, int i, graft_tensor *t)
 {
     /* A node that saved its own result as it is would keep itself alive for ever. */
     graft_tensor *kept = t->history == node
@@ -138,7 +138,7 @@ bool graft__save(graft__node *node, int i, graft_tensor *t)
 
 void graft__forget_saved(graft_tensor *t)
 {
-    for (graft__node *n = t->object.ctx->tape; n; n = n->older) {
+    for (graft__taped *n = t->object.ctx->tape; n; n = n->older) {
         for (int i = 0; i < n->saves; i++) {
             if (n->saved[i].tensor != t)
                 continue;
@@ -156,7 +156,7 @@ graft_tensor *graft__finish(graft_tensor *y, bool ok)
     return NULL;
 }
 
-graft_tensor *graft__load(graft__node *node, int i)
+graft_tensor *graft__load(graft__taped *node, int i)
 {
     const graft__saved *s = &node->saved[i];
     if (s->changed) {

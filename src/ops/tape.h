@@ -10,7 +10,7 @@
 #include "graft/autograd.h"
 #include "tensor/tensor.h"
 
-typedef struct graft__node graft__node;
+typedef struct graft__taped graft__taped;
 
 typedef struct graft__op {
     const char *name; /* as errors call it: "matmul" */
@@ -18,12 +18,12 @@ typedef struct graft__op {
     /* Given the gradient of the result (the result's shape and dtype, any strides), hands each
      * input that graft__wants its share with graft__give or graft__give_into. Runs in a scope of
      * its own, with recording off. */
-    graft_status (*backward)(graft__node *node, graft_tensor *grad);
+    graft_status (*backward)(graft__taped *node, graft_tensor *grad);
 } graft__op;
 
 /* Where an input's gradient goes: to the operation that made it, to a leaf, or nowhere. */
 typedef struct graft__edge {
-    graft__node *node;
+    graft__taped *node;
     graft_tensor *leaf;
 } graft__edge;
 
@@ -33,14 +33,14 @@ typedef struct graft__saved {
     bool changed; /* let go of because it was changed: graft__forget_saved */
 } graft__saved;
 
-struct graft__node {
+struct graft__taped {
     graft_ctx *ctx;
     const graft__op *op;
     uint32_t refs;
-    uint16_t inputs, saves;     /* sizes of the arrays behind the node */
-    bool released;              /* backward has been through and let go of what was saved */
-    graft__node *newer, *older; /* neighbours on the tape */
-    graft_tensor *grad;         /* gradient of the result so far, while backward runs */
+    uint16_t inputs, saves;      /* sizes of the arrays behind the node */
+    bool released;               /* backward has been through and let go of what was saved */
+    graft__taped *newer, *older; /* neighbours on the tape */
+    graft_tensor *grad;          /* gradient of the result so far, while backward runs */
     size_t block_size;
     graft__edge *edge;
     graft__saved *saved;
@@ -52,15 +52,15 @@ bool graft__should_record(graft_tensor *const *input, int n);
 
 /* Records that op made y out of the inputs (NULL ones get no edge): y gets a history. NULL, with
  * the error set, if there is no memory; y then has no history. attr_size bytes of attr. */
-graft__node *graft__record(const graft__op *op, graft_tensor *y, graft_tensor *const *input, int n,
-                           int saves, size_t attr_size);
+graft__taped *graft__record(const graft__op *op, graft_tensor *y, graft_tensor *const *input, int n,
+                            int saves, size_t attr_size);
 
 /* Saves t (an input, the result itself, or another tensor) in slot i for backward. false, with the
  * error set, if there is no memory. */
-bool graft__save(graft__node *node, int i, graft_tensor *t);
+bool graft__save(graft__taped *node, int i, graft_tensor *t);
 
 /* Whether something was saved in slot i. */
-static inline bool graft__has_saved(const graft__node *node, int i)
+static inline bool graft__has_saved(const graft__taped *node, int i)
 {
     return node->saved[i].tensor || node->saved[i].changed;
 }
@@ -77,27 +77,27 @@ graft_tensor *graft__finish(graft_tensor *y, bool ok);
 
 /* What was saved in slot i, borrowed; NULL, with an error that names the operation, if it was
  * changed in place since. */
-graft_tensor *graft__load(graft__node *node, int i);
+graft_tensor *graft__load(graft__taped *node, int i);
 
 /* Whether input i needs a gradient: a leaf may have been frozen since. Backward is only called
  * where one does. */
-bool graft__wants(const graft__node *node, int i);
+bool graft__wants(const graft__taped *node, int i);
 
 /* Adds grad (in the input's shape and dtype) to the gradient of input i. Borrows grad; what only
  * the scope holds is taken as it is, without a copy. */
-graft_status graft__give(graft__node *node, int i, graft_tensor *grad);
+graft_status graft__give(graft__taped *node, int i, graft_tensor *grad);
 
 /* For backwards that can write or accumulate straight into the gradient (matrix products, sums over
  * a batch): *out is the contiguous memory of that shape and dtype, *beta is 0 (write) or 1 (add to
  * what is there). The caller then must write; it counts as given. */
-graft_status graft__give_into(graft__node *node, int i, int ndim, const int64_t *size,
+graft_status graft__give_into(graft__taped *node, int i, int ndim, const int64_t *size,
                               graft_dtype dtype, double *beta, graft__array *out);
 
 /* ---- For tensors that go ---- */
 
-graft__node *graft__node_ref(graft__node *node);
+graft__taped *graft__taped_ref(graft__taped *node);
 
 /* A chain of any length is freed without recursion. NULL is ignored. */
-void graft__node_unref(graft__node *node);
+void graft__taped_unref(graft__taped *node);
 
 #endif

@@ -11,7 +11,7 @@ typedef struct unary {
     what_to_save save;
 } unary;
 
-static graft_status backward(graft__node *node, graft_tensor *grad)
+static graft_status backward(graft__taped *node, graft_tensor *grad)
 {
     const unary *u = (const unary *)node->op;
     if (!graft__wants(node, 0))
@@ -29,7 +29,7 @@ static graft_status backward(graft__node *node, graft_tensor *grad)
 
 static bool record(const unary *u, graft_tensor *y, graft_tensor *x)
 {
-    graft__node *node = graft__record(&u->op, y, &x, 1, u->save != SAVE_NOTHING, 0);
+    graft__taped *node = graft__record(&u->op, y, &x, 1, u->save != SAVE_NOTHING, 0);
     if (!node)
         return false;
     return u->save == SAVE_NOTHING || graft__save(node, 0, u->save == SAVE_INPUT ? x : y);

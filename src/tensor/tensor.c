@@ -10,7 +10,7 @@ static void tensor_destroy(graft__object *o)
 {
     graft_tensor *t = (graft_tensor *)o;
     graft_ctx *g = o->ctx;
-    struct graft__node *history = t->history;
+    struct graft__taped *history = t->history;
     graft_tensor *grad = t->grad;
     graft__storage_unref(t->storage);
     graft__free(g, t, sizeof *t);

@@ -6,7 +6,7 @@
 #include "kernel/array.h"
 #include "tensor/storage.h"
 
-struct graft__node; /* ops/tape.h */
+struct graft__taped; /* ops/tape.h */
 
 struct graft_tensor {
     graft__object object; /* first: a tensor is an object */
@@ -23,8 +23,8 @@ struct graft_tensor {
     uint16_t registrations; /* names in modules: such a tensor is not freed by its handle */
     int64_t size[GRAFT_MAX_DIMS];
     int64_t stride[GRAFT_MAX_DIMS];
-    struct graft__node *history; /* the operation that made it; NULL for a leaf */
-    graft_tensor *grad;          /* contiguous, the tensor's shape and dtype */
+    struct graft__taped *history; /* the operation that made it; NULL for a leaf */
+    graft_tensor *grad;           /* contiguous, the tensor's shape and dtype */
 };
 
 /* ---- Making. The result has one reference, the caller's: hand it to the scope with graft__result.
