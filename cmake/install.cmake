@@ -1,4 +1,5 @@
-# Headers, both libraries, the command, graft.pc, the CMake package, the documents.
+# Headers, both libraries, the command with its man pages and completions, graft.pc, the CMake package,
+# the documents.
 include(CMakePackageConfigHelpers)
 
 install(CODE "set(CMAKE_INSTALL_DO_STRIP TRUE)") # must stand before the targets
@@ -18,6 +19,14 @@ if(TARGET graft_cli)
   file(RELATIVE_PATH path ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR})
   set_target_properties(graft_cli PROPERTIES INSTALL_RPATH "$ORIGIN/${path}")
   install(TARGETS graft_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+if(TARGET graft_help)
+  install(DIRECTORY ${GRAFT_HELP}/man/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+  install(DIRECTORY ${GRAFT_HELP}/bash/
+          DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+  install(DIRECTORY ${GRAFT_HELP}/zsh/ DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+  install(DIRECTORY ${GRAFT_HELP}/fish/
+          DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 endif()
 # Where the installed command finds the images of its demo.
 install(DIRECTORY data/fashion-mnist DESTINATION ${CMAKE_INSTALL_DATADIR}/graft)

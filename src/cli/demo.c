@@ -1,12 +1,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/commands.h"
 #include "cli/demo_story.h"
 
 typedef struct demo_options {
-    const char *data, *model, *out;
-    long long epochs, batch, hidden, seed, threads;
+    const char *data, *out;
+    int model; /* which of models */
+    int64_t epochs, batch, hidden, seed;
     double lr;
 } demo_options;
 
@@ -15,7 +16,7 @@ static int tell(const demo_options *o, graft_ctx *g, const terminal *t)
 {
     demo_data data;
     if (!demo_data_load(g, o->data, &data))
-        return CLI_FAILED;
+        return CLI_TROUBLE;
     graft_manual_seed(g, (uint64_t)o->seed);
     const int64_t images = graft_size(data.train_x, 0);
     demo_story s = {.terminal = t, .g = g, .data = &data};
@@ -30,7 +31,7 @@ static int tell(const demo_options *o, graft_ctx *g, const terminal *t)
     s.adam_a = graft_adam(graft_parameters(s.a), &adam);
     if (!s.a || !s.adam_a) {
         fprintf(stderr, "graft demo: %s\n", graft_error(g));
-        return CLI_FAILED;
+        return CLI_TROUBLE;
     }
 
     terminal_title(t, "Model A");
@@ -41,7 +42,7 @@ static int tell(const demo_options *o, graft_ctx *g, const terminal *t)
     if (!demo_train(t, s.a, s.adam_a, &data, o->epochs, s.batch)) {
         fprintf(stderr, "graft demo: training failed: %s\n",
                 graft_error(g) ? graft_error(g) : "the loss is not a number (lr too high?)");
-        return CLI_FAILED;
+        return CLI_TROUBLE;
     }
     terminal_title(t, "Every way of copying it");
     demo_tell(&s);
@@ -52,66 +53,97 @@ static int tell(const demo_options *o, graft_ctx *g, const terminal *t)
            s.failures == 0 ? "every claim held" : "some claims did NOT hold");
     if (graft_error(g))
         fprintf(stderr, "graft demo: %s\n", graft_error(g));
-    return ok && s.failures == 0 && !graft_error(g) ? CLI_OK : CLI_FAILED;
+    if (s.failures)
+        return CLI_FOUND;
+    return ok && !graft_error(g) ? CLI_OK : CLI_TROUBLE;
 }
 
-static int run(int argc, char **argv)
+static int run(cli_call *call)
 {
-    demo_options o = {.model = "mlp", .epochs = 5, .batch = 64, .hidden = 128, .lr = 0.01};
-    o.threads = graft_options_defaults().threads;
-    const cli_option options[] = {
-        {"--data", CLI_TEXT, &o.data, 0, 0},        {"--model", CLI_TEXT, &o.model, 0, 0},
-        {"--epochs", CLI_INT, &o.epochs, 1, 1e6},   {"--batch", CLI_INT, &o.batch, 1, 1e6},
-        {"--hidden", CLI_INT, &o.hidden, 1, 65536}, {"--lr", CLI_REAL, &o.lr, 1e-6, 1e3},
-        {"--seed", CLI_INT, &o.seed, 0, 9e18},      {"--threads", CLI_INT, &o.threads, 1, 64},
-        {"--out", CLI_TEXT, &o.out, 0, 0},
-    };
-    bool help;
-    int status = cli_parse(&cli_demo, options, sizeof options / sizeof *options, argc, argv, &help);
-    if (status != CLI_OK || help) {
-        if (help)
-            printf("%s", cli_demo.help);
-        return status;
-    }
-    if (strcmp(o.model, "mlp") != 0) {
-        fprintf(stderr, "graft demo: --model %s: expected mlp\n", o.model);
-        return CLI_USAGE;
-    }
+    const demo_options *const o = call->options;
     demo_folder folder;
-    if (o.out && !demo_folder_open(o.out, &folder)) /* before it trains for nothing */
-        return CLI_FAILED;
-    graft_options ctx = graft_options_defaults();
-    ctx.threads = (int)o.threads;
-    graft_ctx *g = graft_open(&ctx);
-    if (!g) {
-        fprintf(stderr, "graft demo: out of memory\n");
-        return CLI_FAILED;
-    }
-    terminal t = terminal_open();
-    status = tell(&o, g, &t);
-    graft_close(g);
-    return status;
+    if (o->out && !demo_folder_open(o->out, &folder)) /* before it trains for nothing */
+        return CLI_TROUBLE;
+    return tell(o, call->g, &call->out);
 }
+
+static const char *const models[] = {"mlp", NULL};
+
+static const cli_option options[] = {
+    {.name = "out",
+     .type = CLI_FILE,
+     .argument = "DIR",
+     .offset = offsetof(demo_options, out),
+     .help = "keep the files that it saves there: a.pt, a.safetensors, checkpoint.pt (default: a "
+             "temporary folder that is removed)"},
+    {.name = "data",
+     .type = CLI_FILE,
+     .argument = "DIR",
+     .offset = offsetof(demo_options, data),
+     .help = "idx or idx.gz files named as MNIST's (default: the Fashion-MNIST subset that comes "
+             "with graft)"},
+    {.name = "model",
+     .type = CLI_CHOICE,
+     .argument = "NAME",
+     .choices = models,
+     .offset = offsetof(demo_options, model),
+     .help = "mlp: Linear, ReLU, Linear"},
+    {.name = "epochs",
+     .type = CLI_INT,
+     .argument = "N",
+     .min = 1,
+     .max = 1e6,
+     .offset = offsetof(demo_options, epochs),
+     .help = "passes over the training images"},
+    {.name = "batch",
+     .type = CLI_INT,
+     .argument = "N",
+     .min = 1,
+     .max = 1e6,
+     .offset = offsetof(demo_options, batch),
+     .help = "images a step"},
+    {.name = "hidden",
+     .type = CLI_INT,
+     .argument = "N",
+     .min = 1,
+     .max = 65536,
+     .offset = offsetof(demo_options, hidden),
+     .help = "width of the hidden layer"},
+    {.name = "lr",
+     .type = CLI_REAL,
+     .argument = "X",
+     .min = 1e-6,
+     .max = 1e3,
+     .offset = offsetof(demo_options, lr),
+     .help = "Adam's learning rate"},
+    {.name = "seed",
+     .type = CLI_INT,
+     .argument = "N",
+     .min = 0,
+     .max = 9e18,
+     .offset = offsetof(demo_options, seed),
+     .help = "seed of weights and batches"},
+};
+
+static const demo_options defaults = {.epochs = 5, .batch = 64, .hidden = 128, .lr = 0.01};
+
+static const cli_example examples[] = {
+    {"graft demo --epochs 1", "trains for a moment, and tells everything", 0},
+    {"graft demo --epochs 1 --out demo", "leaves files to try the other commands on", 0},
+};
 
 const cli_command cli_demo = {
     .name = "demo",
     .summary = "train a network on Fashion-MNIST and copy it in every way",
-    .help =
-        "usage: graft demo [OPTIONS]\n"
-        "\n"
-        "Trains model A on images and tells what each way of copying it does, as measured, files\n"
-        "too. The exit status is 0 only if every claim held.\n"
-        "\n"
-        "  --out DIR      keep the files that it saves there: a.pt, a.safetensors, checkpoint.pt\n"
-        "                 (default: a temporary folder that is removed)\n"
-        "  --data DIR     idx or idx.gz files named as MNIST's (default: the Fashion-MNIST subset\n"
-        "                 that comes with graft)\n"
-        "  --model NAME   mlp: Linear, ReLU, Linear (default)\n"
-        "  --epochs N     passes over the training images (5)\n"
-        "  --batch N      images a step (64)\n"
-        "  --hidden N     width of the hidden layer (128)\n"
-        "  --lr X         Adam's learning rate (0.01)\n"
-        "  --seed N       seed of weights and batches (0)\n"
-        "  --threads N    threads (default: the machine's)\n",
+    .description = "Trains model A on images and tells what each way of copying it does, as "
+                   "measured, files too.",
+    .operands = "",
+    .options = options,
+    .option_count = CLI_COUNT(options),
+    .defaults = &defaults,
+    .options_size = sizeof defaults,
+    .status = {"every claim held", "a claim did not hold"},
+    .examples = examples,
+    .example_count = CLI_COUNT(examples),
     .run = run,
 };

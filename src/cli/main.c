@@ -1,60 +1,81 @@
-#include <stdio.h>
+#include <errno.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
-#include "graft/base.h"
+#include "cli/commands.h"
+#include "cli/help.h"
+#include "cli/shown.h"
+#include "cli/signal.h"
 
 static const cli_command *const commands[] = {
     &cli_demo,
+    &cli_help,
 };
 
-enum { COMMANDS = sizeof commands / sizeof *commands };
-
-static void usage(FILE *out)
+const cli_command *cli_command_at(size_t i)
 {
-    fprintf(out, "graft %s: trains neural networks and copies them\n\n", graft_version());
-    fprintf(out, "usage: graft COMMAND [OPTIONS]\n\ncommands:\n");
-    for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
-    fprintf(out, "\n`graft COMMAND --help` says more; `graft --version` prints the version.\n");
+    return i < CLI_COUNT(commands) ? commands[i] : NULL;
 }
 
-static const cli_command *find(const char *name)
+const cli_command *cli_command_find(const char *name)
 {
-    for (size_t i = 0; i < COMMANDS; i++)
+    for (size_t i = 0; i < CLI_COUNT(commands); i++)
         if (strcmp(commands[i]->name, name) == 0)
             return commands[i];
     return NULL;
 }
 
+static const char *next_command(const void *user, size_t i)
+{
+    (void)user;
+    return i < CLI_COUNT(commands) ? commands[i]->name : NULL;
+}
+
+static int fail_unknown(const char *name)
+{
+    const char *const guess = cli_guess(name, next_command, NULL);
+    char *const escaped = shown(name, strlen(name), false);
+    fprintf(stderr, "graft: no command is called %s", escaped ? escaped : "that");
+    free(escaped);
+    if (guess)
+        fprintf(stderr, ": did you mean %s?\n", guess);
+    else
+        fprintf(stderr, "\ntry: graft help\n");
+    return CLI_TROUBLE;
+}
+
 static int run(int argc, char **argv)
 {
     if (argc < 2) {
-        usage(stderr);
-        return CLI_USAGE;
+        help_overview(stderr);
+        return CLI_TROUBLE;
     }
     if (strcmp(argv[1], "--version") == 0) {
         printf("graft %s\n", graft_version());
         return CLI_OK;
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        usage(stdout);
+        help_overview(stdout);
         return CLI_OK;
     }
-    const cli_command *command = find(argv[1]);
-    if (command)
-        return command->run(argc - 1, argv + 1);
-    fprintf(stderr, "graft: no command is called %s\n\n", argv[1]);
-    usage(stderr);
-    return CLI_USAGE;
+    const cli_command *const command = cli_command_find(argv[1]);
+    return command ? cli_run(command, argc - 1, argv + 1) : fail_unknown(argv[1]);
 }
 
 int main(int argc, char **argv)
 {
+    setlocale(LC_CTYPE, "");
     const int status = run(argc, argv);
+    if (signal_caught())
+        return 128 + signal_caught();
     /* What was to be read and got lost, on a full disk say, is a failure. */
+    errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout))
         return status;
+    if (errno == EPIPE) /* where the caller has SIGPIPE ignored */
+        return 128 + SIGPIPE;
     fprintf(stderr, "graft: the output could not be written\n");
-    return status == CLI_OK ? CLI_FAILED : status;
+    return CLI_TROUBLE;
 }

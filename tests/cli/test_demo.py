@@ -310,7 +310,7 @@ def test_gzip_without_libdeflate():
 
 def refused(done, *reasons):
     """One line on stderr that holds the reasons, and nothing else."""
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith("graft demo: ") and done.stderr.count("\n") == 1
     for reason in reasons:
@@ -433,4 +433,4 @@ def test_a_full_disk(plain, arguments):
     data = ("--data", plain) if arguments[0] == "demo" else ()
     with open("/dev/full", "w") as full:
         done = graft(arguments[0], *data, *arguments[1:], stdout=full)
-    assert done.returncode == 1 and "could not be written" in done.stderr
+    assert done.returncode == 2 and "could not be written" in done.stderr

@@ -1,0 +1,10 @@
+/* Every command. main.c lists them in the order of help. */
+#ifndef CLI_COMMANDS_H
+#define CLI_COMMANDS_H
+
+#include "cli/cli.h"
+
+extern const cli_command cli_demo;
+extern const cli_command cli_help;
+
+#endif

@@ -1,0 +1,45 @@
+/* All options of a command, one after another. */
+#include "cli/cli.h"
+
+static const char *const when[] = {"auto", "always", "never", NULL};
+
+static const cli_option common[] = {
+    {.name = "color",
+     .type = CLI_CHOICE,
+     .argument = "WHEN",
+     .choices = when,
+     .offset = offsetof(cli_common, colour),
+     .help = "colours: `auto` is on a terminal only, and not where NO_COLOR is set"},
+    {.name = "threads",
+     .type = CLI_INT,
+     .argument = "N",
+     .min = 1,
+     .max = 64,
+     .offset = offsetof(cli_common, threads),
+     .help = "threads that may be used (default: the machine's)"},
+    {.name = "quiet",
+     .letter = 'q',
+     .type = CLI_FLAG,
+     .offset = offsetof(cli_common, quiet),
+     .help = "no progress bar and no notes; errors are told"},
+    {.name = "help",
+     .letter = 'h',
+     .type = CLI_FLAG,
+     .offset = offsetof(cli_common, help),
+     .help = "print this help"},
+};
+
+bool cli_option_at(const cli_command *command, size_t i, cli_option *out, cli_where *where)
+{
+    *where = CLI_OWN;
+    if (i < command->option_count) {
+        *out = command->options[i];
+        return true;
+    }
+    i -= command->option_count;
+    *where = CLI_COMMON;
+    if (i >= CLI_COUNT(common))
+        return false;
+    *out = common[i];
+    return true;
+}
