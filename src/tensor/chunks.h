@@ -13,6 +13,8 @@ typedef struct graft__chunks {
     const graft_tensor *tensor;
     void *buffer; /* of our own, where elements can't be used where they lie */
     size_t buffer_size;
+    void *span; /* of a storage, from which elements are picked into the buffer */
+    size_t span_size;
 } graft__chunks;
 
 /* Gets ready to read t, whose bytes may still wait (it need not have gone through

@@ -134,6 +134,21 @@ bool graft__storage_fetch(graft__storage *s, graft_ctx *g)
     return ready;
 }
 
+graft__read_result graft__storage_read(graft__storage *s, graft_ctx *g, uint64_t begin, void *out,
+                                       size_t size)
+{
+    graft__buffer *b = s->buffer;
+    graft__supply *supply = atomic_load_explicit(&b->supply, memory_order_acquire);
+    if (!supply || !supply->read)
+        return GRAFT__READ_NOT;
+    pthread_mutex_lock(&supply->lock);
+    graft__read_result result = GRAFT__READ_NOT; /* another fetched it */
+    if (atomic_load_explicit(&b->supply, memory_order_acquire))
+        result = supply->read(supply, g, begin, out, size) ? GRAFT__READ : GRAFT__READ_FAILED;
+    pthread_mutex_unlock(&supply->lock);
+    return result;
+}
+
 graft__storage *graft__storage_share(const graft__storage *s, graft_ctx *g)
 {
     atomic_fetch_add_explicit(&s->buffer->refs, 1, memory_order_relaxed);

@@ -68,6 +68,16 @@ static inline bool graft__storage_ready(graft__storage *s, graft_ctx *g)
            graft__storage_fetch(s, g);
 }
 
+/* size bytes from byte begin on into out, where they wait and their supply reads pieces; NOT: they
+ * are there, or have to be fetched. FAILED with the error set. */
+typedef enum graft__read_result {
+    GRAFT__READ_FAILED = 0,
+    GRAFT__READ,
+    GRAFT__READ_NOT
+} graft__read_result;
+graft__read_result graft__storage_read(graft__storage *s, graft_ctx *g, uint64_t begin, void *out,
+                                       size_t size);
+
 /* A storage of its own over the same buffer: copy-on-write. g may be another context. */
 graft__storage *graft__storage_share(const graft__storage *s, graft_ctx *g);
 
