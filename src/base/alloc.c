@@ -194,6 +194,11 @@ void *graft__alloc(graft_ctx *g, size_t size)
     return graft__arena_alloc(&g->arena, size);
 }
 
+void *graft__alloc_apart(graft_ctx *g, size_t size)
+{
+    return ask_system(&g->arena, size);
+}
+
 void *graft__alloc_zero(graft_ctx *g, size_t size)
 {
     void *p = graft__alloc(g, size);

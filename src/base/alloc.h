@@ -32,6 +32,10 @@ void graft__free(graft_ctx *g, void *block, size_t size);
 /* Grows (or shrinks) a block, keeping the bytes; NULL leaves it as it was. */
 void *graft__realloc(graft_ctx *g, void *block, size_t old_size, size_t new_size);
 
+/* A block from the allocator itself, which no figure of the context counts: it may outlive it and
+ * be freed on any thread, with the allocator's free and this size. */
+void *graft__alloc_apart(graft_ctx *g, size_t size);
+
 /* A copy of a string; freed with graft__free(g, s, strlen(s) + 1). */
 char *graft__strdup(graft_ctx *g, const char *s);
 

@@ -23,9 +23,11 @@ typedef struct graft__step {
     /* Appends what is done, for people: "rows 0 to 9", "dim 0 padded by 3". */
     void (*describe)(const graft__node *n, graft__text *out);
 
-    /* Whether the bytes of a moment (exp_avg, ...) of the parameter can go through it; a step that
-     * scales by c has moment_scale c. New elements of a moment are 0. */
+    /* Whether a moment (exp_avg, ...) of the parameter can go through it: n->moment says that it is
+     * one. It has a dtype of its own, input[]'s; new elements are 0; a step that scales by c scales
+     * a first moment by c and a second one by its square; a cast leaves it as it is. */
     bool takes_moments;
+    bool of_source; /* describe gives a part: " of NAME" may follow */
 } graft__step;
 
 /* Where new elements come from. */
@@ -36,8 +38,19 @@ typedef enum graft__filling {
     GRAFT__FILL_INITIAL /* the target's own */
 } graft__filling;
 
+/* What a cast has lost, each element counted once however often it is converted. Shared with what
+ * was promised, which outlives nodes and contexts. */
+typedef struct graft__losses {
+    _Atomic uint32_t refs;
+    graft_allocator allocator; /* of this block */
+    _Atomic int64_t seen;      /* elements from the first on that are counted */
+    _Atomic int64_t overflows; /* were finite and no longer are, or do not fit an integer */
+    _Atomic uint64_t error;    /* the largest of the others: the bits of a double */
+} graft__losses;
+
 struct graft__node {
     uint32_t refs;
+    uint32_t steps; /* of the whole tree */
     graft_ctx *ctx;
     const graft__step *step; /* NULL: a source */
     graft_dtype dtype;       /* of the result */
@@ -45,8 +58,8 @@ struct graft__node {
     graft__node *input[16]; /* held */
     int inputs;
 
-    /* a source: entry `entry` of `dict` (held); the place-th tensor of the source that was walked
-     */
+    /* a source: entry `entry` of `dict` (held); the place-th tensor of the source that was walked.
+     * Without a dict: `initial`, a tensor that comes along (parameters of a step, no origin) */
     graft_dict *dict;
     size_t entry, place;
     bool quantised; /* a record of a quantized tensor: only dequantise takes it */
@@ -56,20 +69,24 @@ struct graft__node {
     int64_t number[GRAFT_MAX_DIMS]; /* dims of permute; start and end; before and after; ... */
     int64_t groups;                 /* interleaving of fuse and split: heads */
     double value;                   /* pad's, a factor, ... */
-    double moment_scale;            /* of first moments: 1 where nothing is scaled */
+    int moment;                     /* while it runs: 0 the value, 1 or 2 a moment */
     graft__filling fill;
     uint64_t seed;
-    int mode;                  /* of resample: bilinear or bicubic; of repeat: divide or not */
-    bool antialias;            /* of resample */
-    graft_tensor *initial;     /* for GRAFT__FILL_INITIAL (held) */
-    _Atomic int64_t overflows; /* of cast, when it has run */
-    _Atomic uint64_t error;    /* the largest error of it: the bits of a double */
+    int mode;              /* of resample: bilinear or bicubic; of repeat: divide or not */
+    bool antialias;        /* of resample */
+    graft_tensor *initial; /* of a source without a dict (held) */
+    graft__losses *losses; /* of a cast (held) */
 };
 
 /* Results of these have one reference, the caller's, and hold their input; NULL with the error set:
  * GRAFT_ERR_SHAPE or _ARGUMENT in words that begin with `name` ("fc.weight: slice: dim 2 is out of
  * range for shape [10, 512]"). Negative dims count from the end. */
 graft__node *graft__node_source(graft_dict *d, size_t entry, size_t place);
+
+/* Whether a record is one of a quantized tensor, of which a source can be made (whether or not it
+ * can be dequantised). */
+bool graft__node_is_quantised(const graft_dict *record);
+
 graft__node *graft__node_permute(graft__node *in, const char *name, graft_shape dims);
 graft__node *graft__node_reshape(graft__node *in, const char *name, graft_shape shape); /* one -1 */
 graft__node *graft__node_slice(graft__node *in, const char *name, int dim, int64_t start,
@@ -122,12 +139,25 @@ void graft__node_describe(const graft__node *n, const char *const *names, graft_
 /* The first source beneath. */
 const graft__node *graft__node_origin(const graft__node *n);
 
+/* What its casts have lost by now: all of them together, and the largest error. */
+void graft__node_losses(const graft__node *n, int64_t *overflows, double *error);
+
 /* The value: a tensor in g with the caller's reference, without history; of a source the dict's own
  * tensor (g must be its context) or a copy-on-write copy. NULL with the error set. */
 graft_tensor *graft__node_run(const graft__node *n, graft_ctx *g);
 
-/* A tensor in g whose bytes are computed when they are first wanted: a promised storage, which
- * holds the node. A source or a cast of one is read a piece at a time (tensor/chunks.h). */
+/* What an optimizer's moment of the value is: of() gives the moment of a source, a tensor in g of
+ * its shape with a reference of ours, and it goes through the same steps. second: of the squares of
+ * the gradients. NULL without an error if there is none: a source has none (of gave NULL without an
+ * error), or a step that moments can't take. */
+typedef graft_tensor *graft__moment_of(void *user, const graft__node *source, graft_ctx *g);
+graft_tensor *graft__node_moment(const graft__node *n, graft_ctx *g, graft__moment_of *of,
+                                 void *user, bool second);
+
+/* A contiguous tensor in g (the caller's reference) whose bytes are computed when they are first
+ * wanted, of the sources as they are now: writing to those later does not change it, and it
+ * outlives them, the node and their context. Casts, rows and the like are read a piece at a time
+ * (tensor/chunks.h). */
 graft_tensor *graft__node_promise(graft__node *n, graft_ctx *g);
 
 #endif

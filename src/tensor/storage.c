@@ -44,7 +44,7 @@ void graft__buffer_unref(graft_ctx *g, graft__buffer *b)
     size_t size = b->block_size;
     /* Another context's block was never counted here. The allocators are compared too, as home may
      * have been closed and its address be that of a new context. */
-    if (b->home == g && same_allocator(&allocator, &g->arena.allocator))
+    if (g && b->home == g && same_allocator(&allocator, &g->arena.allocator))
         graft__free(g, b, size);
     else
         allocator.free(allocator.user, b, graft__arena_block_size(size));
@@ -153,6 +153,16 @@ graft__storage *graft__storage_share(const graft__storage *s, graft_ctx *g)
 {
     atomic_fetch_add_explicit(&s->buffer->refs, 1, memory_order_relaxed);
     return storage_over(g, s->buffer);
+}
+
+graft__buffer *graft__storage_orphan(graft__storage *s)
+{
+    graft__buffer *b = s->buffer;
+    if (b->home == s->ctx)
+        s->ctx->arena.stats.in_use -= graft__arena_block_size(b->block_size);
+    b->home = NULL;
+    atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
+    return b;
 }
 
 graft__storage *graft__storage_ref(graft__storage *s)

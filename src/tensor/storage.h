@@ -108,7 +108,11 @@ bool graft__storage_is_borrowed(const graft__storage *s);
  * at; src must not overlap it then. Never fails. */
 void graft__storage_assign(graft__storage *dst, const graft__storage *src);
 
-/* g: the context whose thread lets go. NULL b is ignored. */
+/* A reference to the buffer of an unshared storage, which no context's figures count from now on:
+ * it may be let go of on any thread, with g NULL. */
+graft__buffer *graft__storage_orphan(graft__storage *s);
+
+/* g: the context whose thread lets go, or NULL: some other. NULL b is ignored. */
 void graft__buffer_unref(graft_ctx *g, graft__buffer *b);
 
 #endif
