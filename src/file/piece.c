@@ -9,6 +9,7 @@
 #include "file/inflate.h"
 #include "file/reading.h"
 #include "file/sha256.h"
+#include "file/zip.h"
 
 /* What is known of a piece after the reading is over. It and what it points to live as long as the
  * source, which it holds. */
@@ -42,6 +43,15 @@ static void fault(const supply *s, graft_ctx *g, graft_fault what, const char *f
 
 /* ---- Making the bytes ---- */
 
+/* Finds the data of a ZIP's member, the first time that it is wanted. */
+static bool locate(supply *s, graft_ctx *g)
+{
+    if (s->piece.room == 0)
+        return true;
+    graft__reading r = {.g = g, .op = "load", .path = s->path, .source = s->source};
+    return graft__zip_locate_piece(&r, &s->piece) == GRAFT_OK;
+}
+
 static bool is_aligned(const void *p, uint32_t align)
 {
     return align < 2 || (uintptr_t)p % align == 0;
@@ -50,7 +60,7 @@ static bool is_aligned(const void *p, uint32_t align)
 /* Whether the bytes can be used where they lie. */
 static bool fits_in_place(const graft__source *source, const graft__piece *p)
 {
-    return !p->deflated && p->swap == 0 && source->writable &&
+    return !p->deflated && p->swap == 0 && source->writable && p->room == 0 &&
            is_aligned(source->bytes + p->offset + p->skip, p->align);
 }
 
@@ -158,6 +168,8 @@ static void *fetch(graft__supply *base, graft_ctx *g)
         fault(s, g, GRAFT_FAULT_TRUNCATED, "its bytes are not all there");
         return NULL;
     }
+    if (!locate(s, g))
+        return NULL;
     unsigned char *in_place = (unsigned char *)(uintptr_t)(s->source->bytes + s->piece.offset);
     if (!fits_in_place(s->source, &s->piece))
         return make_bytes(s, g);

@@ -65,6 +65,8 @@ extern const graft__format graft__format_pt, graft__format_pt_legacy, graft__for
 /* A range of the source, and what has to be done to it before it can be used. */
 typedef struct graft__piece {
     uint64_t offset, stored; /* in the source */
+    uint64_t room;           /* not 0: of a ZIP's member whose local header is at offset, and what
+                                follows it here; where the data lies is found before it is used */
     uint64_t skip;           /* bytes before the storage's, once inflated: an npy's header */
     uint64_t size;           /* of the storage; skip + size == stored unless deflated */
     bool deflated;
@@ -73,7 +75,8 @@ typedef struct graft__piece {
     uint32_t swap;               /* width of the elements whose bytes are to be reversed; 0: none */
     uint32_t align;              /* that the elements need: their width, at most 8 */
     const char *member;          /* for errors; copied where the storage has to wait, */
-    uint32_t member_length;      /* unless it is not 0: then it lies in the source, and has no 0 */
+    uint32_t member_length;      /* unless it is not 0: then it lies in the source, and has no 0, */
+    uint32_t folder;             /* behind so many bytes that are the member's name too */
     const unsigned char *sha256; /* of the size bytes; NULL: none; copied. No skip then */
 } graft__piece;
 

@@ -188,6 +188,7 @@ static graft__storage *storage_of(graft__torch_archive *a, const graft__torch_wa
     }
     graft__piece piece = graft__zip_piece(m, m->name + a->root_length);
     piece.member_length = m->name_length - (uint32_t)a->root_length;
+    piece.folder = (uint32_t)a->root_length;
     piece.align = GRAFT__TORCH_ALIGN;
     piece.swap = a->swap ? graft__torch_swap(w->type->dtype) : 0;
     return graft__piece_storage(a->r, &piece);
@@ -264,6 +265,14 @@ static graft_dict *read_archive(graft__torch_archive *a)
     return root;
 }
 
+/* Opens the archive. Where the file is mapped a local header costs a page of it, and is looked at
+ * when its member is used; not where all is to be verified, or known about the file. */
+static graft_status open_zip(graft__reading *r, graft__zip *zip)
+{
+    const bool all = r->options.verify == GRAFT_VERIFY_OPEN || r->lenient || r->audit;
+    return r->source->mapped && !all ? graft__zip_open_lazily(r, zip) : graft__zip_open(r, zip);
+}
+
 static graft_dict *read_zip(graft__reading *r)
 {
     if (r->source->size >= 2 && memcmp(r->source->bytes, "PY", 2) == 0) {
@@ -272,7 +281,7 @@ static graft_dict *read_zip(graft__reading *r)
         return NULL;
     }
     graft__torch_archive a = {.r = r};
-    if (graft__zip_open(r, &a.zip) != GRAFT_OK &&
+    if (open_zip(r, &a.zip) != GRAFT_OK &&
         !(pass_over_fault(r) && graft__zip_scan(r, &a.zip, NULL) == GRAFT_OK))
         return NULL;
     graft_dict *root = read_archive(&a);

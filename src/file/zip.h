@@ -14,7 +14,8 @@ typedef struct graft__zip_member {
     uint32_t crc;
     bool deflated;
     uint64_t header; /* offset of the local header */
-    uint64_t offset; /* of the data */
+    uint64_t offset; /* of the data; 0: the header has not been looked at */
+    uint64_t end;    /* where the next member or the directory begins; 0: not known */
     uint64_t stored; /* bytes in the file */
     uint64_t size;   /* bytes of the member */
 } graft__zip_member;
@@ -32,6 +33,11 @@ typedef struct graft__zip {
  * names that are absolute or have "..", methods, ratios. Costs about 100 ns a member, and a page of
  * the file for each. On failure the error is set and nothing is to be freed. */
 graft_status graft__zip_open(graft__reading *r, graft__zip *zip);
+
+/* The same without the local headers, for large files of which little may be wanted: each member's
+ * is looked at by graft__zip_read, or before the first use of its graft__zip_piece, with the same
+ * faults. Until then members are known to have room by the directory. */
+graft_status graft__zip_open_lazily(graft__reading *r, graft__zip *zip);
 void graft__zip_close(graft__zip *zip);
 
 /* The member of that name (0-terminated or not: length counts); NULL, without an error, if there is
@@ -50,8 +56,13 @@ graft_status graft__zip_read(graft__reading *r, const graft__zip_member *m, graf
 void graft__zip_release(graft_ctx *g, graft__zip_bytes *b);
 
 /* A piece for graft__piece_storage of a member's bytes. name is 0-terminated and must live as long
- * as the piece. */
+ * as the piece; where the archive was opened lazily it is the end of the member's name, as
+ * member_length and folder are to say. */
 graft__piece graft__zip_piece(const graft__zip_member *m, const char *name);
+
+/* Compares the local header of such a piece with what the directory said, and puts the place of the
+ * data into offset; room is 0 then. */
+graft_status graft__zip_locate_piece(graft__reading *r, graft__piece *p);
 
 /* What is left of an archive whose end or directory is lost: walks the local headers from the front
  * to the first record of a directory or to the end of the file, over what is damaged, and puts the

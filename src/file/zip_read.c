@@ -215,22 +215,44 @@ static bool local_agrees(const member *m, const unsigned char *p, size_t name, s
     return stored == m->stored && size == m->size && (crc == m->crc || (later && crc == 0));
 }
 
-/* Compares a member's local header with the directory and finds its data. */
-static graft_status check_local(graft__reading *r, const directory *d, member *m)
+/* Whether the data behind a header of so many bytes ends before end. */
+static bool has_room(const member *m, uint64_t header, uint64_t end)
+{
+    const uint64_t room = end - m->header; /* at least a header's size */
+    return header <= room && m->stored <= room - header;
+}
+
+static graft_status fail_bounds(graft__reading *r, const member *m)
+{
+    return graft__fault(r, GRAFT_FAULT_OUT_OF_BOUNDS, (int64_t)m->header,
+                        "'%s': its %llu bytes reach into the directory", shown(m).text,
+                        (ull)m->stored);
+}
+
+/* Of a member that has no room before end: that it has before the directory. */
+static graft_status check_bounds(graft__reading *r, const member *m, uint64_t header)
+{
+    directory d;
+    const graft_status st = graft__zip_locate(r, &d);
+    return st == GRAFT_OK && !has_room(m, header, d.offset) ? fail_bounds(r, m) : st;
+}
+
+/* Compares a member's local header with the directory and finds its data, which ends before end,
+ * where the next member or the directory begins. */
+static graft_status check_local(graft__reading *r, uint64_t end, member *m)
 {
     const unsigned char *p = r->source->bytes + m->header;
     const int64_t at = (int64_t)m->header;
-    const uint64_t room = d->offset - m->header; /* at least a header's size */
     if (graft__le32(p) != GRAFT__ZIP_SIGN_LOCAL)
         return graft__fault(r, GRAFT_FAULT_ZIP_LOCAL, at, "expected the header of '%s'",
                             shown(m).text);
     const size_t name = graft__le16(p + 26), extra = graft__le16(p + 28);
     const uint64_t header = GRAFT__ZIP_LOCAL + (uint64_t)name + extra;
     const uint16_t method = graft__le16(p + 8);
-    if (header > room || m->stored > room - header)
-        return graft__fault(r, GRAFT_FAULT_OUT_OF_BOUNDS, at,
-                            "'%s': its %llu bytes reach into the directory", shown(m).text,
-                            (ull)m->stored);
+    const bool overlaps = !has_room(m, header, end);
+    const graft_status st = overlaps ? check_bounds(r, m, header) : GRAFT_OK;
+    if (st != GRAFT_OK)
+        return st;
     if (name != m->name_length || memcmp(p + GRAFT__ZIP_LOCAL, m->name, name) != 0)
         return graft__fault(r, GRAFT_FAULT_ZIP_LOCAL, at,
                             "the header of '%s' has another name: '%s'", shown(m).text,
@@ -245,22 +267,23 @@ static graft_status check_local(graft__reading *r, const directory *d, member *m
                             "the header of '%s' has other sizes or another checksum than the "
                             "directory",
                             shown(m).text);
+    if (overlaps)
+        return graft__fault(r, GRAFT_FAULT_ZIP_OVERLAP, (int64_t)end, "a member begins within '%s'",
+                            shown(m).text);
     m->offset = m->header + header;
     return GRAFT_OK;
 }
 
-/* All are looked at when the archive is opened and not when a member is used: then nothing is given
- * of an archive that contradicts itself, and where two members overlap is known. The price is a
- * page of the file for each member (the kernel maps 16 at a time, so that small members share): for
- * 400 in the page cache well under a millisecond. They are fetched ahead, as no two are in one
- * cache line and the directory's order is the file's. */
+/* All, so that nothing is given of an archive that contradicts itself. The price is a page of the
+ * file for each member (the kernel maps 16 at a time, so that small members share). They are
+ * fetched ahead, as no two are in one cache line and the directory's order is the file's. */
 static graft_status check_locals(graft__reading *r, const directory *d, graft__zip *zip)
 {
     enum { AHEAD = 8 };
     for (size_t i = 0; i < zip->count; i++) {
         if (i + AHEAD < zip->count)
             __builtin_prefetch(r->source->bytes + zip->member[i + AHEAD].header);
-        const graft_status st = check_local(r, d, &zip->member[i]);
+        const graft_status st = check_local(r, d->offset, &zip->member[i]);
         if (st != GRAFT_OK)
             return st;
     }
@@ -303,23 +326,48 @@ static void sort_by_header(uint32_t *order, size_t count, const member *m)
     }
 }
 
-/* Members that share bytes make a small file inflate to anything. */
-static graft_status check_pair(graft__reading *r, const member *a, const member *b)
+/* Where the data begins, or before which it cannot. */
+static uint64_t first_byte(const member *m)
 {
-    if (a->offset + a->stored <= b->header)
+    return m->offset ? m->offset : m->header + GRAFT__ZIP_LOCAL + m->name_length;
+}
+
+/* Members that share bytes make a small file inflate to anything. */
+static graft_status check_pair(graft__reading *r, member *a, const member *b)
+{
+    const uint64_t first = first_byte(a);
+    a->end = b->header;
+    if (first <= a->end && a->stored <= a->end - first)
         return GRAFT_OK;
     return graft__fault(r, GRAFT_FAULT_ZIP_OVERLAP, (int64_t)b->header, "'%s' begins within '%s'",
                         shown(b).text, shown(a).text);
 }
 
-static graft_status check_overlaps(graft__reading *r, const graft__zip *zip)
+static graft_status check_last(graft__reading *r, const directory *d, member *m)
 {
+    m->end = d->offset;
+    return has_room(m, first_byte(m) - m->header, m->end) ? GRAFT_OK : fail_bounds(r, m);
+}
+
+/* Each against the one that follows it in the file; order: NULL if they are in order. */
+static graft_status check_pairs(graft__reading *r, const directory *d, graft__zip *zip,
+                                const uint32_t *order)
+{
+    member *before = NULL;
     graft_status st = GRAFT_OK;
-    if (in_order(zip)) {
-        for (size_t i = 1; i < zip->count && st == GRAFT_OK; i++)
-            st = check_pair(r, &zip->member[i - 1], &zip->member[i]);
-        return st;
+    for (size_t i = 0; i < zip->count && st == GRAFT_OK; i++) {
+        member *m = &zip->member[order ? order[i] : i];
+        if (before)
+            st = check_pair(r, before, m);
+        before = m;
     }
+    return st == GRAFT_OK && before ? check_last(r, d, before) : st;
+}
+
+static graft_status check_overlaps(graft__reading *r, const directory *d, graft__zip *zip)
+{
+    if (in_order(zip))
+        return check_pairs(r, d, zip, NULL);
     const size_t size = zip->count * sizeof(uint32_t);
     if (!graft__charge(r, size))
         return GRAFT_ERR_FORMAT;
@@ -329,8 +377,7 @@ static graft_status check_overlaps(graft__reading *r, const graft__zip *zip)
     for (size_t i = 0; i < zip->count; i++)
         order[i] = (uint32_t)i;
     sort_by_header(order, zip->count, zip->member);
-    for (size_t i = 1; i < zip->count && st == GRAFT_OK; i++)
-        st = check_pair(r, &zip->member[order[i - 1]], &zip->member[order[i]]);
+    const graft_status st = check_pairs(r, d, zip, order);
     graft__free(r->g, order, size);
     return st;
 }
@@ -351,7 +398,21 @@ static graft_status make_room(graft__reading *r, const directory *d, graft__zip 
     return graft__zip_index_new(r, zip, (size_t)d->count);
 }
 
-graft_status graft__zip_open(graft__reading *r, graft__zip *zip)
+static graft_status check_members(graft__reading *r, const directory *d, graft__zip *zip,
+                                  bool lazily)
+{
+    if (lazily) {
+        const graft_status st = check_overlaps(r, d, zip);
+        if (st != GRAFT_ERR_FORMAT)
+            return st;
+        /* What does not fit by the directory alone: all is looked at, to say what is wrong. */
+        graft_clear_error(r->g);
+    }
+    const graft_status st = check_locals(r, d, zip);
+    return st == GRAFT_OK ? check_overlaps(r, d, zip) : st;
+}
+
+static graft_status open_archive(graft__reading *r, graft__zip *zip, bool lazily)
 {
     *zip = (graft__zip){.g = r->g};
     directory d;
@@ -363,12 +424,20 @@ graft_status graft__zip_open(graft__reading *r, graft__zip *zip)
     if (st == GRAFT_OK)
         st = index_members(r, zip);
     if (st == GRAFT_OK)
-        st = check_locals(r, &d, zip);
-    if (st == GRAFT_OK)
-        st = check_overlaps(r, zip);
+        st = check_members(r, &d, zip, lazily);
     if (st != GRAFT_OK)
         graft__zip_close(zip);
     return st;
+}
+
+graft_status graft__zip_open(graft__reading *r, graft__zip *zip)
+{
+    return open_archive(r, zip, false);
+}
+
+graft_status graft__zip_open_lazily(graft__reading *r, graft__zip *zip)
+{
+    return open_archive(r, zip, true);
 }
 
 void graft__zip_close(graft__zip *zip)
@@ -385,7 +454,8 @@ void graft__zip_close(graft__zip *zip)
 graft__piece graft__zip_piece(const graft__zip_member *m, const char *name)
 {
     return (graft__piece){
-        .offset = m->offset,
+        .offset = m->offset ? m->offset : m->header,
+        .room = m->offset ? 0 : m->end,
         .stored = m->stored,
         .size = m->size,
         .deflated = m->deflated,
@@ -393,6 +463,25 @@ graft__piece graft__zip_piece(const graft__zip_member *m, const char *name)
         .crc = m->crc,
         .member = name,
     };
+}
+
+graft_status graft__zip_locate_piece(graft__reading *r, graft__piece *p)
+{
+    member m = {
+        .name = p->member - p->folder,
+        .name_length = p->folder + p->member_length,
+        .crc = p->crc,
+        .deflated = p->deflated,
+        .header = p->offset,
+        .stored = p->stored,
+        .size = p->size,
+    };
+    const graft_status st = check_local(r, p->room, &m);
+    if (st != GRAFT_OK)
+        return st;
+    p->offset = m.offset;
+    p->room = 0;
+    return GRAFT_OK;
 }
 
 static graft_status unpack(graft__reading *r, const member *m, graft__zip_bytes *out)
@@ -441,10 +530,14 @@ graft_status graft__zip_read(graft__reading *r, const graft__zip_member *m, graf
 {
     const graft__zip_shown name = shown(m);
     const char *outer = r->member;
+    member found = *m;
+    *out = (graft__zip_bytes){0};
+    graft_status st = m->offset ? GRAFT_OK : check_local(r, m->end, &found);
     r->member = name.text;
-    graft_status st = unpack(r, m, out);
     if (st == GRAFT_OK)
-        st = check_crc(r, m, out);
+        st = unpack(r, &found, out);
+    if (st == GRAFT_OK)
+        st = check_crc(r, &found, out);
     r->member = outer;
     if (st != GRAFT_OK)
         graft__zip_release(r->g, out);

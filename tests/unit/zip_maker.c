@@ -183,7 +183,8 @@ void zip_maker_finish(zip_maker *z, bool wide, const char *comment)
     put_text(z, comment);
 }
 
-graft_status zip_open_bytes(graft_ctx *g, const void *bytes, size_t size, zip_reading *z)
+static graft_status open_bytes(graft_ctx *g, const void *bytes, size_t size, zip_reading *z,
+                               graft_status (*open)(graft__reading *r, graft__zip *zip))
 {
     memset(z, 0, sizeof *z);
     z->r = (graft__reading){
@@ -197,10 +198,20 @@ graft_status zip_open_bytes(graft_ctx *g, const void *bytes, size_t size, zip_re
     };
     if (!z->r.source)
         return GRAFT_ERR_MEMORY;
-    const graft_status st = graft__zip_open(&z->r, &z->zip);
+    const graft_status st = open(&z->r, &z->zip);
     if (st != GRAFT_OK)
         assert_null(z->zip.member);
     return st;
+}
+
+graft_status zip_open_bytes(graft_ctx *g, const void *bytes, size_t size, zip_reading *z)
+{
+    return open_bytes(g, bytes, size, z, graft__zip_open);
+}
+
+graft_status zip_open_lazily(graft_ctx *g, const void *bytes, size_t size, zip_reading *z)
+{
+    return open_bytes(g, bytes, size, z, graft__zip_open_lazily);
 }
 
 void zip_close_bytes(zip_reading *z)

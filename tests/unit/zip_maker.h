@@ -49,6 +49,7 @@ typedef struct zip_reading {
     graft__zip zip;
 } zip_reading;
 graft_status zip_open_bytes(graft_ctx *g, const void *bytes, size_t size, zip_reading *z);
+graft_status zip_open_lazily(graft_ctx *g, const void *bytes, size_t size, zip_reading *z);
 void zip_close_bytes(zip_reading *z);
 
 /* That the member is there and has these bytes. */

@@ -36,6 +36,18 @@ static void assert_opens(const zip_maker *z)
         assert_zip_member(&r, z->member[i].name, z->member[i].data);
     for (int i = 0; i < z->count; i++) /* in the directory's order, where they are */
         assert_int_equal(r.zip.member[i].offset, z->member[i].payload);
+    zip_reading lazy;
+    assert_int_equal(zip_open_lazily(g, z->bytes, z->size, &lazy), GRAFT_OK);
+    for (int i = 0; i < z->count; i++) {
+        const graft__zip_member *m = &lazy.zip.member[i];
+        graft__piece p = graft__zip_piece(m, m->name);
+        assert_int_equal(m->offset, 0);
+        p.member_length = m->name_length;
+        assert_int_equal(graft__zip_locate_piece(&lazy.r, &p), GRAFT_OK);
+        assert_int_equal(p.offset, z->member[i].payload);
+        assert_zip_member(&lazy, z->member[i].name, z->member[i].data);
+    }
+    zip_close_bytes(&lazy);
     assert_null(graft__zip_find(&r.zip, "a/versio", 8));
     assert_null(graft__zip_find(&r.zip, "", 0));
     zip_close_bytes(&r);
@@ -120,17 +132,47 @@ static void test_long_comment(void **state)
 
 /* ---- Faults ---- */
 
+static void assert_told(graft_ctx *g, graft_fault fault, int64_t offset, const char *words)
+{
+    if (graft_error_fault(g) != fault)
+        fail_msg("expected %s: %s", graft_fault_name(fault), graft_error(g));
+    assert_int_equal(graft_error_offset(g), offset);
+    assert_error_has(g, GRAFT_ERR_FORMAT, words);
+}
+
+/* Opened lazily the same is told: when it is opened or when the member is used. */
+static void assert_fault_lazily(const zip_maker *z, graft_fault fault, int64_t offset,
+                                const char *words, bool by_piece)
+{
+    graft_ctx *g = test_open();
+    zip_reading r;
+    graft_status status = zip_open_lazily(g, z->bytes, z->size, &r);
+    for (size_t i = 0; i < r.zip.count && status == GRAFT_OK; i++) {
+        const graft__zip_member *m = &r.zip.member[i];
+        graft__piece p = graft__zip_piece(m, m->name + 1);
+        graft__zip_bytes bytes;
+        p.member_length = m->name_length - 1;
+        p.folder = 1;
+        status = by_piece ? graft__zip_locate_piece(&r.r, &p) : graft__zip_read(&r.r, m, &bytes);
+        if (status == GRAFT_OK && !by_piece)
+            graft__zip_release(g, &bytes);
+    }
+    assert_int_equal(status, GRAFT_ERR_FORMAT);
+    assert_told(g, fault, offset, words);
+    zip_close_bytes(&r);
+    graft_close(g);
+}
+
 static void assert_fault(const zip_maker *z, graft_fault fault, int64_t offset, const char *words)
 {
     graft_ctx *g = test_open();
     zip_reading r;
     assert_int_equal(zip_open_bytes(g, z->bytes, z->size, &r), GRAFT_ERR_FORMAT);
-    if (graft_error_fault(g) != fault)
-        fail_msg("expected %s: %s", graft_fault_name(fault), graft_error(g));
-    assert_int_equal(graft_error_offset(g), offset);
-    assert_error_has(g, GRAFT_ERR_FORMAT, words);
+    assert_told(g, fault, offset, words);
     zip_close_bytes(&r);
     graft_close(g);
+    assert_fault_lazily(z, fault, offset, words, false);
+    assert_fault_lazily(z, fault, offset, words, true);
 }
 
 /* What a fault's place is counted from. */
