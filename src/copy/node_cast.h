@@ -4,7 +4,7 @@
 
 #include "copy/node_make.h"
 
-extern const graft__step graft__cast_step;
+extern const graft__step graft__cast_step, graft__dequantise_step;
 
 /* Elements first to first + count - 1, of dtypes that graft computes in, and what they lose. */
 void graft__cast_elements(graft__losses *l, int64_t first, int64_t count, const void *in,

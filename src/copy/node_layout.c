@@ -200,12 +200,13 @@ bool graft__rows_are_blocks(graft__node *n, const char *name)
     return false;
 }
 
+const graft__step graft__slice_step = {"slice", run_slice, describe_slice, .takes_moments = true,
+                                       .of_source = true};
+
 graft__node *graft__node_slice(graft__node *in, const char *name, int dim, int64_t start,
                                int64_t end)
 {
-    static const graft__step step = {"slice", run_slice, describe_slice, .takes_moments = true,
-                                     .of_source = true};
-    graft__node *n = graft__node_on(in, name, &step, GRAFT__TAKES_BLOCKS);
+    graft__node *n = graft__node_on(in, name, &graft__slice_step, GRAFT__TAKES_BLOCKS);
     const int d = n ? graft__node_dim(n, name, dim, 0) : -1;
     if (d < 0)
         return NULL;

@@ -53,7 +53,7 @@ graft_tensor *graft__node_stored(const graft__node *source);
 /* false, with the error set, for a quantized record. */
 bool graft__node_has_value(const graft__node *n, graft_ctx *g);
 
-extern const graft__step graft__reshape_step;
+extern const graft__step graft__reshape_step, graft__slice_step, graft__fuse_step, graft__part_step;
 
 /* Where the values of sources come from: with a reference of ours; NULL, with or without an error:
  * there is none. */
@@ -77,6 +77,12 @@ void graft__array_zero(graft_ctx *g, const graft__array *a);
 
 /* t (whose reference it takes) with its elements in C order; NULL in gives NULL out. */
 graft_tensor *graft__node_packed(graft_ctx *g, graft_tensor *t);
+
+/* Whether the value can be read a piece at a time, and bytes begin to begin + size - 1 of it;
+ * values' tensors may wait. false with the error set. */
+bool graft__node_is_piecewise(const graft__node *n);
+bool graft__node_read(const graft__node *n, graft_ctx *g, const graft__node_values *values,
+                      uint64_t begin, void *out, size_t size);
 
 void graft__losses_unref(graft__losses *l); /* NULL is ignored */
 

@@ -104,14 +104,16 @@ static bool check_groups(graft__node *n, const char *name, int64_t size)
     return false;
 }
 
+const graft__step graft__fuse_step = {"fuse", run_fuse, describe_fuse, .takes_moments = true};
+
 graft__node *graft__node_fuse(graft__node *const *in, int count, const char *name, int dim,
                               int64_t groups)
 {
-    static const graft__step step = {"fuse", run_fuse, describe_fuse, .takes_moments = true};
     for (int i = 0; i < count; i++)
         if (!in[i])
             return NULL;
-    graft__node *n = count > 0 ? graft__node_on(in[0], name, &step, GRAFT__TAKES_BLOCKS) : NULL;
+    graft__node *n =
+        count > 0 ? graft__node_on(in[0], name, &graft__fuse_step, GRAFT__TAKES_BLOCKS) : NULL;
     const int d = n ? graft__node_dim(n, name, dim, 0) : -1;
     if (d < 0)
         return NULL;
@@ -184,12 +186,13 @@ static bool place_part(graft__node *n, const char *name, int which, int count, c
     return false;
 }
 
+const graft__step graft__part_step = {"split", run_part, describe_part, .takes_moments = true,
+                                      .of_source = true};
+
 graft__node *graft__node_part(graft__node *in, const char *name, int dim, int which, int count,
                               const int64_t *sizes, int64_t groups)
 {
-    static const graft__step step = {"split", run_part, describe_part, .takes_moments = true,
-                                     .of_source = true};
-    graft__node *n = graft__node_on(in, name, &step, GRAFT__TAKES_BLOCKS);
+    graft__node *n = graft__node_on(in, name, &graft__part_step, GRAFT__TAKES_BLOCKS);
     const int d = n ? graft__node_dim(n, name, dim, 0) : -1;
     if (d < 0)
         return NULL;

@@ -14,6 +14,7 @@ typedef struct held {
     graft__buffer *buffer; /* NULL: the node is no source */
     int64_t offset;
     int64_t stride[GRAFT_MAX_DIMS];
+    graft_shape shape; /* as stored: of a quantized record not the node's */
 } held;
 
 typedef struct promise {
@@ -48,15 +49,19 @@ static void promise_release(void *supply, void *data)
 
 /* ---- Computing ---- */
 
-/* A tensor of g's over what is held. */
-static graft_tensor *held_value(void *user, const graft__node *source, graft_ctx *g)
+/* A tensor of g's over what is held; its bytes may wait. */
+static graft_tensor *held_tensor(void *user, const graft__node *source, graft_ctx *g)
 {
     const promise *const p = user;
     const held *const h = &p->held[source - p->node];
     const graft__storage storage = {.buffer = h->buffer};
-    graft_tensor *t =
-        graft__tensor_over(graft__storage_share(&storage, g), source->dtype, source->shape.ndim,
-                           source->shape.size, h->stride, h->offset);
+    return graft__tensor_over(graft__storage_share(&storage, g), source->dtype, h->shape.ndim,
+                              h->shape.size, h->stride, h->offset);
+}
+
+static graft_tensor *held_value(void *user, const graft__node *source, graft_ctx *g)
+{
+    graft_tensor *t = held_tensor(user, source, g);
     if (t && graft__storage_ready(t->storage, g))
         return t;
     graft__tensor_unref(t);
@@ -95,6 +100,13 @@ static void *promise_fetch(graft__supply *s, graft_ctx *g)
     return p->result->data;
 }
 
+static bool promise_read(graft__supply *s, graft_ctx *g, uint64_t begin, void *out, size_t size)
+{
+    promise *const p = (promise *)s;
+    const graft__node_values values = {held_tensor, p, 0};
+    return graft__node_read(&p->node[p->count - 1], g, &values, begin, out, size);
+}
+
 /* ---- Promising ---- */
 
 static size_t count_nodes(const graft__node *n)
@@ -130,12 +142,13 @@ static bool add_nodes(promise *p, graft_ctx *g, const graft__node *n)
     copy.dict = NULL;
     copy.initial = NULL;
     copy.ctx = NULL;
-    held h = {NULL, 0, {0}};
+    held h = {.buffer = NULL};
     if (!n->step) {
         const graft_tensor *const t = graft__node_stored(n);
         h.buffer = hold(g, t);
         if (!h.buffer)
             return false;
+        h.shape = graft_shape_of(t->ndim, t->size);
         h.offset = t->offset;
         memcpy(h.stride, t->stride, sizeof h.stride);
     }
@@ -156,7 +169,9 @@ static promise *promise_new(graft__node *n, graft_ctx *g)
         return NULL;
     }
     *p = (promise){
-        .supply = {.fetch = promise_fetch, .release = promise_release},
+        .supply = {.fetch = promise_fetch,
+                   .release = promise_release,
+                   .read = graft__node_is_piecewise(n) ? promise_read : NULL},
         .allocator = g->arena.allocator,
         .block_size = size,
         .held = (held *)(void *)(p->node + count),
