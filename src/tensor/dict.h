@@ -191,6 +191,11 @@ typedef graft_status graft__visit_value(void *user, const char *path, graft_dict
 graft_status graft__dict_walk(const graft_dict *d, const char *op, int64_t limit,
                               graft__visit_value *visit, void *user);
 
+/* The same, visiting containers of which `whole` says so as values, and not what is below them. */
+graft_status graft__dict_walk_whole(const graft_dict *d, const char *op, int64_t limit,
+                                    bool (*whole)(const graft_dict *container),
+                                    graft__visit_value *visit, void *user);
+
 /* ---- For makers of state dicts ---- */
 
 /* As graft_dict_set_tensor, without looking for the key, which must not be there. */

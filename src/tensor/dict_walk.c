@@ -25,6 +25,7 @@ typedef struct walk {
     level *stack;
     size_t depth, capacity;
     int64_t left;
+    bool (*whole)(const graft_dict *container); /* NULL: none is visited as a value */
     graft__visit_value *visit;
     void *user;
 } walk;
@@ -67,8 +68,9 @@ static graft_status visit_entry(walk *w, level *at)
     if (w->path.failed)
         return graft__fail_memory(w->g, w->path.length, w->op);
     const graft__value *v = &d->entry[i].value;
-    return graft__is_nested(v->kind) ? enter(w, v->dict, false)
-                                     : w->visit(w->user, w->path.data, d, i);
+    return graft__is_nested(v->kind) && !(w->whole && w->whole(v->dict))
+               ? enter(w, v->dict, false)
+               : w->visit(w->user, w->path.data, d, i);
 }
 
 /* One step; the level may have moved when it returns. */
@@ -101,7 +103,15 @@ static graft_status step(walk *w)
 graft_status graft__dict_walk(const graft_dict *d, const char *op, int64_t limit,
                               graft__visit_value *visit, void *user)
 {
-    walk w = {.g = d->object.ctx, .op = op, .left = limit, .visit = visit, .user = user};
+    return graft__dict_walk_whole(d, op, limit, NULL, visit, user);
+}
+
+graft_status graft__dict_walk_whole(const graft_dict *d, const char *op, int64_t limit,
+                                    bool (*whole)(const graft_dict *container),
+                                    graft__visit_value *visit, void *user)
+{
+    walk w = {
+        .g = d->object.ctx, .op = op, .left = limit, .whole = whole, .visit = visit, .user = user};
     graft__text_init(&w.path, w.g);
     graft_status status =
         enter(&w, (graft_dict *)(uintptr_t)d, true); /* visitors may take tensors */

@@ -135,6 +135,9 @@ _write_file()
 with open(FILE, "rb") as file:
     FILE_BYTES = file.read()
 MODULE_FILE = FILE + b".module"
+RULES_FILE = FILE + b".rules"
+with open(RULES_FILE, "w") as file:
+    file.write("strip module.\n")
 torch.save(torch.nn.Linear(3, 2), os.fsdecode(MODULE_FILE))
 
 
@@ -170,6 +173,7 @@ class World:
             "graft_checkpoint *": self.g.checkpoint_open(FILE, None),
             "graft_audit_report *": self.g.audit(FILE, None),
             "graft_salvage_report *": self.g.salvage(FILE, None),
+            "graft_rules *": self.g.rules_parse("strip module.\nfuse *.qkv 0 *.q *.k *.v\n"),
             "char *": ffi.new("char[]", b"weight"), "void *": ffi.cast("void *", BUFFER),
             "int64_t *": ffi.new("int64_t[8]"), "FILE *": NULL_DEVICE,
             "graft_module_class *": CLASS,
@@ -305,6 +309,9 @@ SPECIAL = {
         "none", "bool", "int", "float", "string", "tensor", "dict")},
     **{f"{name}.path": lambda w: ffi.new("char[]", FILE) for name in (
         "checkpoint_open", "load", "load_tensor", "load_rows", "audit", "salvage")},
+    "rules_read.path": lambda w: ffi.new("char[]", RULES_FILE),
+    **{name: lambda w: ffi.new("char[]", b"strip model.") for name in (
+        "rules_add.line", "rules_parse.text")},
     **{f"{name}.path": lambda w: ffi.new("char[]", FILE + b".2.pt") for name in ("save", "save_as")},
     "load_idx.path": lambda w: ffi.new("char[]", os.fsencode(
         graft.ROOT / "data/fashion-mnist/t10k-labels-idx1-ubyte.gz")),
