@@ -11,14 +11,18 @@
 #include "file/sha256.h"
 #include "file/zip.h"
 
-/* What is known of a piece after the reading is over. It and what it points to live as long as the
- * source, which it holds. */
+/* What is known of a piece after the reading is over. It and what it points to, but for sha256,
+ * live as long as the source, which it holds. */
 typedef struct supply {
     graft__supply base;
     graft__source *source;
     graft__piece piece;
     size_t block_size; /* of the bytes where they had to be made; 0: they lie in the source */
     bool lost;
+    bool checked;          /* the checksums were found right, or there are none */
+    uint32_t crc;          /* of bytes that were read so far, */
+    uint64_t summed;       /* so many, counted from the first that is skipped */
+    graft__sha256 *sha256; /* a block of the source's allocator; NULL: not begun */
     const char *path;
 } supply;
 
@@ -99,13 +103,10 @@ static bool unpack(const supply *s, graft_ctx *g, void *out)
     }
 }
 
-static bool has_right_crc(const supply *s, graft_ctx *g, const void *bytes)
+static bool is_right_crc(const supply *s, graft_ctx *g, uint32_t crc)
 {
     const graft__piece *p = &s->piece;
-    if (!p->has_crc)
-        return true;
     const uint64_t size = p->skip + p->size;
-    const uint32_t crc = graft__crc32(0, bytes, (size_t)size);
     if (crc == p->crc)
         return true;
     fault(s, g, GRAFT_FAULT_CHECKSUM,
@@ -114,16 +115,11 @@ static bool has_right_crc(const supply *s, graft_ctx *g, const void *bytes)
     return false;
 }
 
-static bool has_right_hash(const supply *s, graft_ctx *g, const void *bytes)
+static bool is_right_hash(const supply *s, graft_ctx *g, graft__sha256 *h)
 {
     const graft__piece *p = &s->piece;
-    if (!p->sha256)
-        return true;
-    graft__sha256 h;
     unsigned char hash[GRAFT__SHA256_SIZE];
-    graft__sha256_begin(&h);
-    graft__sha256_add(&h, bytes, (size_t)p->size);
-    graft__sha256_end(&h, hash);
+    graft__sha256_end(h, hash);
     if (memcmp(hash, p->sha256, sizeof hash) == 0)
         return true;
     fault(s, g, GRAFT_FAULT_CHECKSUM,
@@ -132,9 +128,22 @@ static bool has_right_hash(const supply *s, graft_ctx *g, const void *bytes)
     return false;
 }
 
-static bool is_undamaged(const supply *s, graft_ctx *g, const void *bytes)
+static bool is_undamaged(supply *s, graft_ctx *g, const void *bytes)
 {
-    return has_right_crc(s, g, bytes) && has_right_hash(s, g, bytes);
+    const graft__piece *p = &s->piece;
+    if (s->checked)
+        return true;
+    if (p->has_crc && !is_right_crc(s, g, graft__crc32(0, bytes, (size_t)(p->skip + p->size))))
+        return false;
+    if (p->sha256) {
+        graft__sha256 h;
+        graft__sha256_begin(&h);
+        graft__sha256_add(&h, bytes, (size_t)p->size);
+        if (!is_right_hash(s, g, &h))
+            return false;
+    }
+    s->checked = true;
+    return true;
 }
 
 /* Bytes of our own: inflated, swapped or moved to an aligned address. What is skipped is there
@@ -173,7 +182,101 @@ static void *fetch(graft__supply *base, graft_ctx *g)
     unsigned char *in_place = (unsigned char *)(uintptr_t)(s->source->bytes + s->piece.offset);
     if (!fits_in_place(s->source, &s->piece))
         return make_bytes(s, g);
-    return is_undamaged(s, g, in_place) ? in_place + s->piece.skip : NULL;
+    if (!is_undamaged(s, g, in_place))
+        return NULL;
+    s->base.origin = graft__source_origin(s->source);
+    return in_place + s->piece.skip;
+}
+
+static void take_back(graft__supply *base, void *data)
+{
+    supply *s = (supply *)base;
+    const graft_allocator allocator = s->source->allocator;
+    pthread_mutex_lock(&base->lock);
+    const size_t size = s->block_size;
+    pthread_mutex_unlock(&base->lock);
+    if (size > 0)
+        allocator.free(allocator.user, data, size);
+    else
+        graft__source_forget(s->source, data, (size_t)s->piece.size);
+}
+
+/* ---- Reading a piece of the piece ---- */
+
+/* Takes bytes that follow on those that were summed into the checksums; behind the last, compares
+ * them. */
+static bool sum(supply *s, graft_ctx *g, const void *bytes, size_t size)
+{
+    const graft__piece *p = &s->piece;
+    const graft_allocator allocator = s->source->allocator;
+    if (p->sha256 && !s->sha256) {
+        s->sha256 = allocator.alloc(allocator.user, sizeof *s->sha256, GRAFT__ALIGN);
+        if (!s->sha256) {
+            graft__fail_memory(g, sizeof *s->sha256, "load");
+            return false;
+        }
+        graft__sha256_begin(s->sha256);
+    }
+    if (p->has_crc)
+        s->crc = graft__crc32(s->crc, bytes, size);
+    if (p->sha256)
+        graft__sha256_add(s->sha256, bytes, size);
+    s->summed += size;
+    if (s->summed < p->skip + p->size)
+        return true;
+    s->checked = (!p->has_crc || is_right_crc(s, g, s->crc)) &&
+                 (!p->sha256 || is_right_hash(s, g, s->sha256));
+    if (s->sha256)
+        allocator.free(allocator.user, s->sha256, sizeof *s->sha256);
+    s->sha256 = NULL;
+    if (!s->checked) { /* so that whoever asks again is told again */
+        s->summed = 0;
+        s->crc = 0;
+    }
+    return s->checked;
+}
+
+/* Sums what lies between that and `end`, counted from the first byte that is skipped. */
+static bool sum_up_to(supply *s, graft_ctx *g, uint64_t end)
+{
+    unsigned char bytes[32 << 10];
+    while (!s->checked && s->summed < end) {
+        const uint64_t left = end - s->summed;
+        const size_t n = left < sizeof bytes ? (size_t)left : sizeof bytes;
+        if (!graft__source_read(s->source, g, s->piece.offset + s->summed, bytes, n) ||
+            !sum(s, g, bytes, n))
+            return false;
+    }
+    return true;
+}
+
+/* In order, the checksums go along with the bytes, and the last are refused if they are wrong; out
+ * of order all is summed before. */
+static bool read_piece(graft__supply *base, graft_ctx *g, uint64_t begin, void *out, size_t size)
+{
+    supply *s = (supply *)base;
+    const graft__piece *p = &s->piece;
+    const uint64_t at = p->skip + begin;
+    if (!locate(s, g))
+        return false;
+    if (begin > p->size || size > p->size - begin) {
+        fault(s, g, GRAFT_FAULT_TRUNCATED, "its bytes are not all there");
+        return false;
+    }
+    if (!s->checked && s->summed < p->skip && begin == 0 && !sum_up_to(s, g, p->skip))
+        return false;
+    const bool in_order = !s->checked && s->summed == at;
+    if (!s->checked && !in_order && !sum_up_to(s, g, p->skip + p->size))
+        return false;
+    if (!graft__source_read(s->source, g, p->offset + at, out, size))
+        return false;
+    return !in_order || sum(s, g, out, size);
+}
+
+/* Whether the bytes are those of the file, be they aligned or not. */
+static bool is_plain(graft__source *source, const graft__piece *p)
+{
+    return graft__source_origin(source) && !p->deflated && p->swap == 0;
 }
 
 static void release(void *base, void *data)
@@ -182,6 +285,8 @@ static void release(void *base, void *data)
     const graft_allocator allocator = s->source->allocator;
     if (s->block_size > 0 && data)
         allocator.free(allocator.user, data, s->block_size);
+    if (s->sha256)
+        allocator.free(allocator.user, s->sha256, sizeof *s->sha256);
     pthread_mutex_destroy(&s->base.lock);
     graft__source_unref(s->source); /* s may go with it */
 }
@@ -219,11 +324,14 @@ static supply *supply_new(graft__reading *r, const graft__piece *p)
         return NULL;
     }
     *s = (supply){
-        .base = {.fetch = fetch, .release = release},
+        .base = {.fetch = fetch, .release = release, .take_back = take_back},
         .source = graft__source_ref(r->source),
         .piece = piece,
+        .checked = !piece.has_crc && !piece.sha256,
         .path = path,
     };
+    if (is_plain(r->source, &piece))
+        s->base.read = read_piece;
     pthread_mutex_init(&s->base.lock, NULL);
     return s;
 }
@@ -239,8 +347,10 @@ static graft__storage *in_place(graft__reading *r, const graft__piece *p)
     void *bytes = (void *)(uintptr_t)(r->source->bytes + p->offset + p->skip);
     graft__storage *s =
         graft__storage_supplied(r->g, bytes, (size_t)p->size, release_source, r->source);
-    if (s)
+    if (s) {
         graft__source_ref(r->source);
+        s->buffer->origin = graft__source_origin(r->source);
+    }
     return s;
 }
 
@@ -277,6 +387,7 @@ graft__storage *graft__lost_storage(graft__reading *r, uint64_t size, const char
     if (!waiting)
         return NULL;
     waiting->lost = true;
+    waiting->base.read = NULL;
     graft__storage *s = graft__storage_promise(r->g, (size_t)size, &waiting->base);
     if (!s)
         release(waiting, NULL);

@@ -5,11 +5,13 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/ctx.h"
 #include "base/file.h"
+#include "file/reading.h"
 
 /* What an empty source's bytes point to. */
 static const unsigned char nothing[1];
@@ -28,6 +30,58 @@ static void *take(graft_ctx *g, size_t size)
     return a->alloc(a->user, size, GRAFT__ALIGN);
 }
 
+/* ---- Reading beside the mapping ---- */
+
+static bool fail_short(const graft__source *s, graft_ctx *g, uint64_t at, ...)
+{
+    const graft__where where = {"load", s->path ? s->path : "a file", NULL, -1};
+    va_list args;
+    va_start(args, at);
+    graft__fault_at(g, &where, GRAFT_FAULT_TRUNCATED,
+                    "it was cut short while it was in use: it had %llu bytes, now %llu", args);
+    va_end(args);
+    return false;
+}
+
+bool graft__source_read(graft__source *s, graft_ctx *g, uint64_t offset, void *out, size_t size)
+{
+    enum { LARGEST = 1 << 30 };
+    for (size_t done = 0; done < size;) {
+        const size_t want = size - done < LARGEST ? size - done : LARGEST;
+        const ssize_t n = pread(s->fd, (unsigned char *)out + done, want, (off_t)(offset + done));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            graft__file_fail(g, "load", s->path ? s->path : "a file");
+            return false;
+        }
+        if (n == 0)
+            return fail_short(s, g, 0, (unsigned long long)s->size,
+                              (unsigned long long)(offset + done));
+        done += (size_t)n;
+    }
+    return true;
+}
+
+static bool read_origin(graft__origin *o, graft_ctx *g, const void *from, void *out, size_t size)
+{
+    graft__source *s = (graft__source *)o;
+    return graft__source_read(s, g, (uint64_t)((const unsigned char *)from - s->bytes), out, size);
+}
+
+void graft__source_forget(const graft__source *s, const void *bytes, size_t size)
+{
+#ifdef MADV_DONTNEED
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t begin = ((uintptr_t)bytes + page - 1) / page * page;
+    const uintptr_t end = ((uintptr_t)bytes + size) / page * page;
+    if (s->mapped && end > begin)
+        madvise((void *)begin, end - begin, MADV_DONTNEED);
+#else
+    (void)s, (void)bytes, (void)size;
+#endif
+}
+
 static graft__source *source_new(graft_ctx *g, const char *op)
 {
     graft__source *s = take(g, sizeof *s);
@@ -36,6 +90,8 @@ static graft__source *source_new(graft_ctx *g, const char *op)
         return NULL;
     }
     *s = (graft__source){
+        .origin = {.read = read_origin},
+        .fd = -1,
         .bytes = nothing,
         .writable = true,
         .allocator = g->arena.allocator,
@@ -125,6 +181,8 @@ void graft__source_unref(graft__source *s)
         return;
     graft_allocator a = s->allocator;
     drop_shelves(s);
+    if (s->fd >= 0)
+        close(s->fd);
     if (s->mapped)
         munmap((void *)s->bytes, (size_t)s->size);
     else if (s->bytes_size > 0)
@@ -186,6 +244,18 @@ static graft_status fill(graft_ctx *g, const char *op, const char *path, int fd,
     return read_file(g, op, path, fd, s, size);
 }
 
+/* Keeps the descriptor of a mapping, so that bytes can be read beside it; not where the program
+ * would soon have none left for other things. */
+static bool keep_open(graft__source *s, int fd, const char *path)
+{
+    struct rlimit most;
+    if (!s->mapped || getrlimit(RLIMIT_NOFILE, &most) != 0 || (rlim_t)fd >= most.rlim_cur / 2)
+        return false;
+    graft__source_path(s, path); /* for errors: without it they lack a name */
+    s->fd = fd;
+    return true;
+}
+
 graft__source *graft__source_open(graft_ctx *g, const char *op, const char *path, bool map)
 {
     if (!path) {
@@ -203,7 +273,8 @@ graft__source *graft__source_open(graft_ctx *g, const char *op, const char *path
         graft__source_unref(s);
         s = NULL;
     }
-    close(fd);
+    if (!s || !keep_open(s, fd, path))
+        close(fd);
     return s;
 }
 

@@ -4,9 +4,11 @@
 
 #include <stdatomic.h>
 
-#include "graft/base.h"
+#include "tensor/storage.h"
 
 typedef struct graft__source {
+    graft__origin origin;       /* first: gives bytes of a mapping by reading the file */
+    int fd;                     /* for that; -1: there is none */
     _Atomic uint32_t refs;      /* also of tensors in other contexts */
     const unsigned char *bytes; /* never NULL */
     uint64_t size;
@@ -23,6 +25,21 @@ graft__source *graft__source_open(graft_ctx *g, const char *op, const char *path
 
 /* A copy of the caller's bytes. */
 graft__source *graft__source_copy(graft_ctx *g, const char *op, const void *bytes, size_t size);
+
+/* Reads size bytes at offset, which lie within the source, without touching the mapping: they do
+ * not come to stay in memory, and a file that was cut short is an error and no signal. false with
+ * the error set in g. On any thread. */
+bool graft__source_read(graft__source *s, graft_ctx *g, uint64_t offset, void *out, size_t size);
+
+/* Who reads so; NULL: bytes that are no mapping, or there is no descriptor to be had for it. */
+static inline graft__origin *graft__source_origin(graft__source *s)
+{
+    return s->fd >= 0 ? &s->origin : NULL;
+}
+
+/* The bytes, which nobody wrote to, need not stay in memory if they are a mapping: they come again
+ * when they are looked at. */
+void graft__source_forget(const graft__source *s, const void *bytes, size_t size);
 
 graft__source *graft__source_ref(graft__source *s);
 void graft__source_unref(graft__source *s); /* NULL is ignored */

@@ -237,11 +237,10 @@ static graft_status check_bounds(graft__reading *r, const member *m, uint64_t he
     return st == GRAFT_OK && !has_room(m, header, d.offset) ? fail_bounds(r, m) : st;
 }
 
-/* Compares a member's local header with the directory and finds its data, which ends before end,
- * where the next member or the directory begins. */
-static graft_status check_local(graft__reading *r, uint64_t end, member *m)
+/* Compares a member's local header (p) with the directory and finds its data, which ends before
+ * end, where the next member or the directory begins. */
+static graft_status check_local(graft__reading *r, const unsigned char *p, uint64_t end, member *m)
 {
-    const unsigned char *p = r->source->bytes + m->header;
     const int64_t at = (int64_t)m->header;
     if (graft__le32(p) != GRAFT__ZIP_SIGN_LOCAL)
         return graft__fault(r, GRAFT_FAULT_ZIP_LOCAL, at, "expected the header of '%s'",
@@ -283,7 +282,8 @@ static graft_status check_locals(graft__reading *r, const directory *d, graft__z
     for (size_t i = 0; i < zip->count; i++) {
         if (i + AHEAD < zip->count)
             __builtin_prefetch(r->source->bytes + zip->member[i + AHEAD].header);
-        const graft_status st = check_local(r, d->offset, &zip->member[i]);
+        const graft_status st =
+            check_local(r, r->source->bytes + zip->member[i].header, d->offset, &zip->member[i]);
         if (st != GRAFT_OK)
             return st;
     }
@@ -465,6 +465,23 @@ graft__piece graft__zip_piece(const graft__zip_member *m, const char *name)
     };
 }
 
+/* Read beside the mapping where that goes: so the first use of one member of many does not bring in
+ * the pages around each header. */
+static const unsigned char *local_header(graft__reading *r, uint64_t at, uint64_t end,
+                                         unsigned char *block, size_t size)
+{
+    const unsigned char *mapped = r->source->bytes + at;
+    if (!graft__source_origin(r->source))
+        return mapped;
+    if (end - at < size)
+        size = (size_t)(end - at);
+    if (size < GRAFT__ZIP_LOCAL || !graft__source_read(r->source, r->g, at, block, size))
+        return size < GRAFT__ZIP_LOCAL ? mapped : NULL;
+    return (size_t)GRAFT__ZIP_LOCAL + graft__le16(block + 26) + graft__le16(block + 28) <= size
+               ? block
+               : mapped;
+}
+
 graft_status graft__zip_locate_piece(graft__reading *r, graft__piece *p)
 {
     member m = {
@@ -476,7 +493,9 @@ graft_status graft__zip_locate_piece(graft__reading *r, graft__piece *p)
         .stored = p->stored,
         .size = p->size,
     };
-    const graft_status st = check_local(r, p->room, &m);
+    unsigned char read[1 << 10];
+    const unsigned char *header = local_header(r, p->offset, p->room, read, sizeof read);
+    const graft_status st = header ? check_local(r, header, p->room, &m) : graft_error_status(r->g);
     if (st != GRAFT_OK)
         return st;
     p->offset = m.offset;
@@ -532,7 +551,8 @@ graft_status graft__zip_read(graft__reading *r, const graft__zip_member *m, graf
     const char *outer = r->member;
     member found = *m;
     *out = (graft__zip_bytes){0};
-    graft_status st = m->offset ? GRAFT_OK : check_local(r, m->end, &found);
+    graft_status st =
+        m->offset ? GRAFT_OK : check_local(r, r->source->bytes + m->header, m->end, &found);
     r->member = name.text;
     if (st == GRAFT_OK)
         st = unpack(r, &found, out);

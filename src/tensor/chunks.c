@@ -11,16 +11,12 @@ enum {
     WASTE = 4                /* how many times the bytes of a tensor may be read for that */
 };
 
-bool graft__chunks_begin(graft__chunks *c, graft_ctx *g, const graft_tensor *t)
-{
-    *c = (graft__chunks){.g = g, .tensor = t};
-    return true;
-}
-
 void graft__chunks_end(graft__chunks *c)
 {
     graft__free(c->g, c->buffer, c->buffer_size);
     graft__free(c->g, c->span, c->span_size);
+    if (c->lent)
+        c->lender->take_back(c->lender, c->lent);
     *c = (graft__chunks){.g = c->g};
 }
 
@@ -51,11 +47,19 @@ static bool make_room(graft__chunks *c, void **block, size_t *block_size, size_t
 
 /* ---- Bytes of the storage ---- */
 
-/* Whether they wait, and can be had a piece at a time. */
-static bool is_read(const graft__storage *s)
+/* All of them, where they can't be read in pieces: for as long as we need them, unless few of them
+ * are ours, as others may want the rest. */
+static const char *whole_storage(graft__chunks *c)
 {
-    const graft__supply *waiting = atomic_load_explicit(&s->buffer->supply, memory_order_acquire);
-    return waiting && waiting->read;
+    graft__storage *s = c->tensor->storage;
+    if (c->lent)
+        return c->lent;
+    if (graft__tensor_bytes(c->tensor) >= s->buffer->size / 2) {
+        c->lent = graft__storage_lend(s, c->g, &c->lender);
+        if (c->lent || c->lender)
+            return c->lent;
+    }
+    return graft__storage_ready(s, c->g) ? s->buffer->data : NULL;
 }
 
 /* size bytes of the storage: where they lie, or read into a block. */
@@ -63,21 +67,15 @@ static const void *storage_bytes(graft__chunks *c, uint64_t begin, size_t size, 
                                  size_t *block_size)
 {
     graft__storage *s = c->tensor->storage;
-    if (is_read(s)) {
+    if (!c->lent && !c->whole && graft__storage_can_read(s)) {
         if (!make_room(c, block, block_size, size))
             return NULL;
-        switch (graft__storage_read(s, c->g, begin, *block, size)) {
-        case GRAFT__READ:
-            return *block;
-        case GRAFT__READ_FAILED:
-            return NULL;
-        default:
-            break; /* they have come into memory meanwhile */
-        }
+        const graft__read_result result = graft__storage_read(s, c->g, begin, *block, size);
+        if (result != GRAFT__READ_NOT)
+            return result == GRAFT__READ ? *block : NULL;
     }
-    if (!graft__storage_ready(s, c->g))
-        return NULL;
-    return (const char *)s->buffer->data + begin;
+    const char *all = whole_storage(c);
+    return all ? all + begin : NULL;
 }
 
 /* ---- Elements that lie one behind the other ---- */
@@ -179,14 +177,13 @@ static bool is_compact(const graft_tensor *t, const box *b)
     return b->rows == 1 || t->stride[b->dim] == step;
 }
 
-/* A box of the first elements whose span, of a storage that is read, is short. */
-static box short_box(const graft_tensor *t, int64_t first, int64_t count, int64_t *begin,
-                     int64_t *span)
+/* A box of the first elements whose span is short. */
+static box short_box(const graft_tensor *t, int64_t first, int64_t count)
 {
-    const int64_t most = is_read(t->storage) ? SPAN / (int64_t)graft__width(t->dtype) : INT64_MAX;
+    const int64_t most = SPAN / (int64_t)graft__width(t->dtype);
     box b = find_box(t, first, count);
-    for (*span = span_of(t, &b, begin); *span > most && b.rows * b.inner > 1;
-         *span = span_of(t, &b, begin)) {
+    int64_t begin;
+    while (b.rows * b.inner > 1 && span_of(t, &b, &begin) > most) {
         if (b.rows > 1)
             b.rows /= 2;
         else
@@ -199,8 +196,6 @@ static const void *gathered(graft__chunks *c, int64_t first, int64_t count)
 {
     const graft_tensor *t = c->tensor;
     const size_t width = graft__width(t->dtype);
-    if (!suits_reading(t) && !graft__storage_ready(t->storage, c->g))
-        return NULL;
     int64_t begin, span;
     box b = find_box(t, first, count);
     if (b.rows * b.inner == count && is_compact(t, &b)) {
@@ -211,7 +206,8 @@ static const void *gathered(graft__chunks *c, int64_t first, int64_t count)
     if (!make_room(c, &c->buffer, &c->buffer_size, (size_t)count * width))
         return NULL;
     for (char *to = c->buffer; count > 0;) {
-        b = short_box(t, first, count, &begin, &span);
+        b = c->whole ? find_box(t, first, count) : short_box(t, first, count);
+        span = span_of(t, &b, &begin);
         const char *from = storage_bytes(c, (uint64_t)begin * width, (size_t)span * width, &c->span,
                                          &c->span_size);
         if (!from)
@@ -223,6 +219,12 @@ static const void *gathered(graft__chunks *c, int64_t first, int64_t count)
         to += (size_t)done * width;
     }
     return c->buffer;
+}
+
+bool graft__chunks_begin(graft__chunks *c, graft_ctx *g, const graft_tensor *t)
+{
+    *c = (graft__chunks){.g = g, .tensor = t, .whole = !t->contiguous && !suits_reading(t)};
+    return true;
 }
 
 const void *graft__chunks_at(graft__chunks *c, int64_t first, int64_t count)

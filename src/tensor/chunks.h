@@ -15,6 +15,9 @@ typedef struct graft__chunks {
     size_t buffer_size;
     void *span; /* of a storage, from which elements are picked into the buffer */
     size_t span_size;
+    bool whole;            /* to read it in pieces would read most of them many times */
+    graft__supply *lender; /* of `lent`, where all bytes had to come at once */
+    void *lent;
 } graft__chunks;
 
 /* Gets ready to read t, whose bytes may still wait (it need not have gone through

@@ -124,6 +124,7 @@ bool graft__storage_fetch(graft__storage *s, graft_ctx *g)
         void *data = supply->fetch(supply, g);
         if (data) {
             b->data = data;
+            b->origin = supply->origin;
             b->release = release_supply;
             b->release_user = supply;
             atomic_store_explicit(&b->supply, NULL, memory_order_release);
@@ -134,19 +135,47 @@ bool graft__storage_fetch(graft__storage *s, graft_ctx *g)
     return ready;
 }
 
+bool graft__storage_can_read(const graft__storage *s)
+{
+    const graft__supply *supply = atomic_load_explicit(&s->buffer->supply, memory_order_acquire);
+    return supply ? supply->read != NULL : s->buffer->origin != NULL;
+}
+
 graft__read_result graft__storage_read(graft__storage *s, graft_ctx *g, uint64_t begin, void *out,
                                        size_t size)
 {
     graft__buffer *b = s->buffer;
     graft__supply *supply = atomic_load_explicit(&b->supply, memory_order_acquire);
-    if (!supply || !supply->read)
+    if (supply && supply->read) {
+        pthread_mutex_lock(&supply->lock);
+        graft__read_result result = GRAFT__READ_NOT; /* another fetched it */
+        if (atomic_load_explicit(&b->supply, memory_order_acquire))
+            result = supply->read(supply, g, begin, out, size) ? GRAFT__READ : GRAFT__READ_FAILED;
+        pthread_mutex_unlock(&supply->lock);
+        return result;
+    }
+    if (supply || !b->origin)
         return GRAFT__READ_NOT;
+    return b->origin->read(b->origin, g, (const char *)b->data + begin, out, size)
+               ? GRAFT__READ
+               : GRAFT__READ_FAILED;
+}
+
+void *graft__storage_lend(graft__storage *s, graft_ctx *g, graft__supply **from)
+{
+    graft__buffer *b = s->buffer;
+    graft__supply *supply = atomic_load_explicit(&b->supply, memory_order_acquire);
+    *from = NULL;
+    if (!supply || !supply->take_back)
+        return NULL;
+    void *data = NULL;
     pthread_mutex_lock(&supply->lock);
-    graft__read_result result = GRAFT__READ_NOT; /* another fetched it */
-    if (atomic_load_explicit(&b->supply, memory_order_acquire))
-        result = supply->read(supply, g, begin, out, size) ? GRAFT__READ : GRAFT__READ_FAILED;
+    if (atomic_load_explicit(&b->supply, memory_order_acquire)) {
+        data = supply->fetch(supply, g);
+        *from = supply;
+    }
     pthread_mutex_unlock(&supply->lock);
-    return result;
+    return data;
 }
 
 graft__storage *graft__storage_share(const graft__storage *s, graft_ctx *g)
@@ -196,6 +225,7 @@ bool graft__storage_separate(graft__storage *s, bool keep)
         graft__buffer_unref(s->ctx, s->buffer);
         s->buffer = own;
     }
+    s->buffer->origin = NULL; /* the memory counts now, not the file */
     s->version++;
     return true;
 }
@@ -210,6 +240,7 @@ bool graft__storage_renew(graft__storage *s, graft__buffer **old)
         *old = s->buffer;
         s->buffer = own;
     }
+    s->buffer->origin = NULL;
     s->version++;
     return true;
 }

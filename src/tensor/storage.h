@@ -19,9 +19,17 @@ typedef struct graft__buffer {
     size_t block_size;                       /* of this size */
     void (*release)(void *user, void *data); /* borrowed memory: whom to tell, or NULL */
     void *release_user;
-    bool supplied;                          /* borrowed, but from a file: nobody else looks at it */
+    struct graft__origin *origin; /* of bytes of a file that nobody wrote to; NULL: of none */
+    bool supplied;                /* borrowed, but from a file: nobody else looks at it */
     _Atomic(struct graft__supply *) supply; /* where data will come from; NULL: it is there */
 } graft__buffer;
+
+/* Who can give bytes that lie in memory without touching them there: a file of which they are a
+ * mapping. So what passes through does not come to stay. read: size bytes, at `from` in memory,
+ * into out; false with the error set in g. On any thread. */
+typedef struct graft__origin {
+    bool (*read)(struct graft__origin *o, graft_ctx *g, const void *from, void *out, size_t size);
+} graft__origin;
 
 /* Bytes that come when they are first needed. fetch gives their address, or NULL with the error set
  * in g: then it may be called again. It is called by one thread at a time; release (with the data
@@ -35,6 +43,12 @@ typedef struct graft__supply {
      * nothing is kept, so that a large tensor passes through little memory (tensor/chunks.h). Under
      * the same rules as fetch, any number of times, fast in order. */
     bool (*read)(struct graft__supply *s, graft_ctx *g, uint64_t begin, void *out, size_t size);
+
+    /* Optional: takes back what fetch gave to one who needs it for a while only, and had it
+     * without the buffer being told. Any number of such may be about. */
+    void (*take_back)(struct graft__supply *s, void *data);
+
+    graft__origin *origin; /* set by a fetch whose bytes have one */
 } graft__supply;
 
 /* What views share: writing through one is seen by all. Belongs to one context. */
@@ -68,8 +82,11 @@ static inline bool graft__storage_ready(graft__storage *s, graft_ctx *g)
            graft__storage_fetch(s, g);
 }
 
-/* size bytes from byte begin on into out, where they wait and their supply reads pieces; NOT: they
- * are there, or have to be fetched. FAILED with the error set. */
+/* Whether bytes can be had a piece at a time, which may be no longer so when they are read. */
+bool graft__storage_can_read(const graft__storage *s);
+
+/* size bytes from byte begin on into out, of what can be read so; NOT: they are in memory, or have
+ * to be fetched. FAILED with the error set. */
 typedef enum graft__read_result {
     GRAFT__READ_FAILED = 0,
     GRAFT__READ,
@@ -77,6 +94,11 @@ typedef enum graft__read_result {
 } graft__read_result;
 graft__read_result graft__storage_read(graft__storage *s, graft_ctx *g, uint64_t begin, void *out,
                                        size_t size);
+
+/* The bytes of a storage that waits, for a while: nothing comes to stay. NULL, with *from NULL, if
+ * they are there or can only be fetched; with *from set: the error is set. What came is given back
+ * by from->take_back. */
+void *graft__storage_lend(graft__storage *s, graft_ctx *g, graft__supply **from);
 
 /* A storage of its own over the same buffer: copy-on-write. g may be another context. */
 graft__storage *graft__storage_share(const graft__storage *s, graft_ctx *g);
