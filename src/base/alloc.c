@@ -8,6 +8,7 @@
 #endif
 
 #include "base/ctx.h"
+#include "base/slab.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define ADDRESS_SANITIZER 1
@@ -111,13 +112,23 @@ void graft__arena_open(graft__arena *arena, const graft_allocator *allocator, si
     memset(arena, 0, sizeof *arena);
     arena->allocator = *allocator;
     arena->cache_limit = cache_limit;
+    arena->slabs = allocator->alloc == system_alloc && cache_limit > 0;
 #if defined(ADDRESS_SANITIZER)
     arena->cache_limit = 0; /* a block that is reused hides a use after free */
+    arena->slabs = false;
 #endif
 }
 
 void graft__arena_empty(graft__arena *arena)
 {
+    for (int c = 0; c < GRAFT__SMALL_CLASSES; c++) {
+        while (arena->small[c]) {
+            graft__free_block *block = arena->small[c];
+            arena->small[c] = block->next;
+            arena->stats.cached -= graft__slab_block(c);
+            graft__slab_give(arena, c, block);
+        }
+    }
     for (int c = 0; c < GRAFT__SIZE_CLASSES; c++) {
         while (arena->free[c]) {
             graft__free_block *block = arena->free[c];
@@ -136,18 +147,18 @@ static void count_use(graft__arena *arena, size_t block)
         arena->stats.peak = arena->stats.in_use;
 }
 
-static void *ask_system(graft__arena *arena, size_t block)
+void *graft__arena_ask(graft__arena *arena, size_t size, size_t align)
 {
     arena->stats.system_calls++;
-    void *p = arena->allocator.alloc(arena->allocator.user, block, GRAFT__ALIGN);
+    void *p = arena->allocator.alloc(arena->allocator.user, size, align);
     if (p || arena->stats.cached == 0)
         return p;
     graft__arena_empty(arena);
     arena->stats.system_calls++;
-    return arena->allocator.alloc(arena->allocator.user, block, GRAFT__ALIGN);
+    return arena->allocator.alloc(arena->allocator.user, size, align);
 }
 
-void *graft__arena_alloc(graft__arena *arena, size_t size)
+static void *arena_alloc(graft__arena *arena, size_t size)
 {
     size_t block = 0;
     int c = class_of(size, &block);
@@ -159,7 +170,7 @@ void *graft__arena_alloc(graft__arena *arena, size_t size)
         arena->free[c] = cached->next;
         arena->stats.cached -= block;
     } else {
-        p = ask_system(arena, block);
+        p = graft__arena_ask(arena, block, GRAFT__ALIGN);
     }
     if (p) {
         count_use(arena, block);
@@ -168,7 +179,7 @@ void *graft__arena_alloc(graft__arena *arena, size_t size)
     return p;
 }
 
-void graft__arena_free(graft__arena *arena, void *p, size_t size)
+static void arena_free(graft__arena *arena, void *p, size_t size)
 {
     if (!p)
         return;
@@ -187,16 +198,74 @@ void graft__arena_free(graft__arena *arena, void *p, size_t size)
     arena->stats.cached += block;
 }
 
+/* ---- Small blocks ---- */
+
+static bool is_small(const graft__arena *arena, size_t size)
+{
+    return size <= GRAFT__SMALL_MAX && arena->slabs;
+}
+
+static void *small_alloc(graft__arena *arena, size_t size)
+{
+    const int c = graft__slab_class(size);
+    const size_t block = graft__slab_block(c);
+    graft__free_block *cached = arena->small[c];
+    void *p = cached;
+    if (cached) {
+        arena->small[c] = cached->next;
+        arena->stats.cached -= block;
+    } else {
+        p = graft__slab_take(arena, c);
+    }
+    if (p)
+        count_use(arena, block);
+    return p;
+}
+
+static void small_free(graft__arena *arena, void *p, size_t size)
+{
+    const int c = graft__slab_class(size);
+    const size_t block = graft__slab_block(c);
+    if (!p)
+        return;
+    arena->stats.in_use -= block;
+    if (arena->stats.cached + block > arena->cache_limit) {
+        graft__slab_give(arena, c, p);
+        return;
+    }
+    graft__free_block *f = p;
+    f->next = arena->small[c];
+    arena->small[c] = f;
+    arena->stats.cached += block;
+}
+
+/* What a request of that size takes. */
+static size_t room_of(const graft__arena *arena, size_t size)
+{
+    return is_small(arena, size) ? graft__slab_block(graft__slab_class(size))
+                                 : graft__arena_block_size(size);
+}
+
 /* ---- For a context ---- */
 
 void *graft__alloc(graft_ctx *g, size_t size)
 {
-    return graft__arena_alloc(&g->arena, size);
+    return is_small(&g->arena, size) ? small_alloc(&g->arena, size) : arena_alloc(&g->arena, size);
+}
+
+void *graft__alloc_single(graft_ctx *g, size_t size)
+{
+    return arena_alloc(&g->arena, size);
+}
+
+void graft__free_single(graft_ctx *g, void *block, size_t size)
+{
+    arena_free(&g->arena, block, size);
 }
 
 void *graft__alloc_apart(graft_ctx *g, size_t size)
 {
-    return ask_system(&g->arena, size);
+    return graft__arena_ask(&g->arena, size, GRAFT__ALIGN);
 }
 
 void *graft__alloc_zero(graft_ctx *g, size_t size)
@@ -209,13 +278,16 @@ void *graft__alloc_zero(graft_ctx *g, size_t size)
 
 void graft__free(graft_ctx *g, void *block, size_t size)
 {
-    graft__arena_free(&g->arena, block, size);
+    if (is_small(&g->arena, size))
+        small_free(&g->arena, block, size);
+    else
+        arena_free(&g->arena, block, size);
 }
 
 void *graft__realloc(graft_ctx *g, void *block, size_t old_size, size_t new_size)
 {
-    const size_t room = graft__arena_block_size(new_size);
-    if (block && graft__arena_block_size(old_size) == room) {
+    const size_t room = room_of(&g->arena, new_size);
+    if (block && room_of(&g->arena, old_size) == room) {
         fence(block, new_size, room);
         return block;
     }

@@ -9,7 +9,8 @@ enum { HEADER = (sizeof(graft__buffer) + GRAFT__ALIGN - 1) / GRAFT__ALIGN * GRAF
 static graft__buffer *buffer_new(graft_ctx *g, size_t bytes)
 {
     size_t block = 0;
-    graft__buffer *b = graft__add_size(bytes, HEADER, &block) ? graft__alloc(g, block) : NULL;
+    graft__buffer *b =
+        graft__add_size(bytes, HEADER, &block) ? graft__alloc_single(g, block) : NULL;
     if (!b) {
         graft__fail_memory(g, bytes, "tensor");
         return NULL;
@@ -45,7 +46,7 @@ void graft__buffer_unref(graft_ctx *g, graft__buffer *b)
     /* Another context's block was never counted here. The allocators are compared too, as home may
      * have been closed and its address be that of a new context. */
     if (g && b->home == g && same_allocator(&allocator, &g->arena.allocator))
-        graft__free(g, b, size);
+        graft__free_single(g, b, size);
     else
         allocator.free(allocator.user, b, graft__arena_block_size(size));
 }
