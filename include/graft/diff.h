@@ -35,7 +35,9 @@ typedef struct graft_diff_options {
 GRAFT_API graft_diff_options graft_diff_defaults(void);
 
 /* Numbers of one pair of tensors; b is the reference. Elements that are NaN or infinite in either
- * count as changed where they differ and are left out of the sums. */
+ * count as changed where they differ, and are left out of sums, maxima and means. Complex dtypes,
+ * bits and blocks are compared as bits: their real numbers are NaN, and all elements of a block
+ * count as changed if one bit of it is. docs/comparing.md has the formulas. */
 typedef struct graft_diff_numbers {
     int64_t elements, changed;
     int64_t not_finite;    /* pairs of which one or both are NaN or infinite, and that differ */
@@ -43,8 +45,8 @@ typedef struct graft_diff_numbers {
     double max_rel;        /* the largest |a - b| / |b| where b is not 0 */
     int64_t max_ulps;      /* the most representable values between, of floating dtypes that are
                               the same in both; -1 else */
-    double mean_abs;       /* of |a - b| over all elements */
-    double rms;            /* root of the mean of (a - b)^2 */
+    double mean_abs;       /* of |a - b| over the elements that are not left out; 0 of none */
+    double rms;            /* root of the mean of (a - b)^2 over the same */
     double cosine;         /* of the two as vectors; NaN if one is zero */
     double norm_a, norm_b; /* L2 */
     int64_t rows_changed;  /* of the first dimension */
@@ -65,7 +67,7 @@ GRAFT_API int64_t graft_diff_len(const graft_diff_report *d);
 GRAFT_API const char *graft_diff_name(const graft_diff_report *d, int64_t i); /* as matched */
 GRAFT_API graft_diff_kind graft_diff_kind_of(const graft_diff_report *d, int64_t i);
 GRAFT_API bool graft_diff_numbers_of(const graft_diff_report *d, int64_t i,
-                                     graft_diff_numbers *out); /* false: there are none */
+                                     graft_diff_numbers *out); /* false: nothing was read */
 
 /* What it is in a and in b; false if it is not there or no tensor. storage is NULL. */
 GRAFT_API bool graft_diff_info_a(const graft_diff_report *d, int64_t i, graft_tensor_info *out);

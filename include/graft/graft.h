@@ -7,6 +7,7 @@
 #include "graft/copy.h"
 #include "graft/data.h"
 #include "graft/dict.h"
+#include "graft/diff.h"
 #include "graft/file.h"
 #include "graft/layers.h"
 #include "graft/module.h"

@@ -283,12 +283,11 @@ static void changed_block(const graft__difference_how *how, const loops *l, int6
                           listing *list)
 {
     const bool same_dtype = how->a == how->b;
-    const bool tolerant = how->tolerant && graft__is_number(how->a) && graft__is_number(how->b);
-    if (how->numbers || tolerant || !same_dtype)
+    if (how->numbers || how->tolerant || !same_dtype)
         widen_block(how, l, n, a, b, k);
-    const int64_t count = tolerant     ? differ_far(how, k, n, k->differs)
-                          : same_dtype ? differ_bits(l, how->a, n, a, b, k->differs)
-                                       : differ_values(how, k, n, a, b, k->differs);
+    const int64_t count = how->tolerant ? differ_far(how, k, n, k->differs)
+                          : same_dtype  ? differ_bits(l, how->a, n, a, b, k->differs)
+                                        : differ_values(how, k, n, a, b, k->differs);
     if (count > 0 && out->first < 0)
         out->first = at + ((const uint8_t *)memchr(k->differs, 1, (size_t)n) - k->differs);
     out->changed += count;

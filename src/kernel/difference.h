@@ -11,8 +11,8 @@ enum { GRAFT__DIFFERENCE_RUN = 8192 };
 typedef struct graft__difference_how {
     graft_dtype a, b; /* the same, or both of numbers (kernel/widen.h) */
     bool numbers;     /* else changed, first and the rows alone */
-    bool tolerant;    /* |a - b| <= atol + rtol * |b| is equal, for numbers; else the same bits, or
-                         the same value where the dtypes are two */
+    bool tolerant; /* |a - b| <= atol + rtol * |b| is equal; else the same bits, or the same value
+                      where the dtypes are two. Both are for dtypes of numbers alone. */
     double rtol, atol;
     int64_t row; /* elements of one, at least 1 */
 } graft__difference_how;

@@ -174,6 +174,7 @@ class World:
             "graft_audit_report *": self.g.audit(FILE, None),
             "graft_salvage_report *": self.g.salvage(FILE, None),
             "graft_rules *": self.g.rules_parse("strip module.\nfuse *.qkv 0 *.q *.k *.v\n"),
+            "graft_diff_report *": self.g.diff(self.dict, self.held, None),
             "char *": ffi.new("char[]", b"weight"), "void *": ffi.cast("void *", BUFFER),
             "int64_t *": ffi.new("int64_t[8]"), "FILE *": NULL_DEVICE,
             "graft_module_class *": CLASS,

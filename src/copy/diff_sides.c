@@ -1,0 +1,103 @@
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/vector.h"
+#include "copy/diff_parts.h"
+#include "tensor/dtype.h"
+
+static const int64_t VALUES_MAX = 10000000;
+
+static graft__diff_place *add_place(graft__diff_side *s, const char *prefix, const char *name)
+{
+    graft__text text;
+    graft__text_init(&text, s->g);
+    if (prefix) {
+        graft__text_add(&text, prefix);
+        graft__text_add(&text, ".");
+    }
+    graft__text_add(&text, name);
+    char *copy = graft__text_take(&text);
+    if (!copy)
+        return NULL;
+    if (!graft__vector_reserve(s->g, (void **)&s->place, s->count, &s->capacity,
+                               sizeof *s->place)) {
+        graft__text_release(s->g, copy);
+        graft__fail_memory(s->g, sizeof *s->place, "diff");
+        return NULL;
+    }
+    graft__diff_place *p = &s->place[s->count++];
+    *p = (graft__diff_place){.name = copy, .mate = SIZE_MAX};
+    return p;
+}
+
+typedef struct visitor {
+    graft__diff_side *side;
+    const char *prefix;
+    bool tensors; /* those too; else other values alone */
+} visitor;
+
+static graft_status visit(void *user, const char *path, graft_dict *parent, size_t i)
+{
+    const visitor *v = user;
+    const graft__value *value = &parent->entry[i].value;
+    if (value->kind == GRAFT_VALUE_TENSOR && !v->tensors)
+        return GRAFT_OK;
+    graft__diff_place *p = add_place(v->side, v->prefix, path);
+    if (!p)
+        return GRAFT_ERR_MEMORY;
+    p->value = value;
+    return GRAFT_OK;
+}
+
+graft_status graft__diff_side_of(graft__diff_side *s, const graft_dict *d, const graft_rules *rules)
+{
+    *s = (graft__diff_side){.g = d->object.ctx};
+    if (rules)
+        return graft__fail(s->g, GRAFT_ERR_ARGUMENT, "diff: no rules yet");
+    visitor v = {.side = s, .tensors = true};
+    return graft__dict_walk(d, "diff", VALUES_MAX, visit, &v);
+}
+
+void graft__diff_side_end(graft__diff_side *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        graft__text_release(s->g, s->place[i].name);
+    graft__free(s->g, s->place, s->capacity * sizeof *s->place);
+    *s = (graft__diff_side){.g = s->g};
+}
+
+graft_tensor *graft__diff_tensor(const graft__diff_place *p)
+{
+    if (p->value)
+        return p->value->kind == GRAFT_VALUE_TENSOR ? p->value->tensor : NULL;
+    return p->node->step ? NULL : p->node->dict->entry[p->node->entry].value.tensor;
+}
+
+bool graft__diff_info(const graft__diff_place *p, graft_tensor_info *out)
+{
+    const graft_tensor *t = graft__diff_tensor(p);
+    if (p->value && !t)
+        return false;
+    if (t) {
+        *out = (graft_tensor_info){
+            .dtype = t->dtype,
+            .shape = graft_shape_of(t->ndim, t->size),
+            .storage_offset = t->offset,
+            .bytes = graft__tensor_bytes(t),
+            .storage_bytes = t->storage->buffer->size,
+            .requires_grad = t->requires_grad,
+            .parameter = t->parameter,
+        };
+        memcpy(out->stride, t->stride, (size_t)t->ndim * sizeof *t->stride);
+        return true;
+    }
+    *out = (graft_tensor_info){.dtype = p->node->dtype, .shape = p->node->shape};
+    int64_t n = 1;
+    for (int i = 0; i < out->shape.ndim; i++)
+        n *= out->shape.size[i];
+    graft__contiguous_strides(out->shape.ndim, out->shape.size, out->stride);
+    graft__dtype_bytes(out->dtype, n, &out->bytes);
+    out->storage_bytes = out->bytes;
+    return true;
+}
