@@ -13,7 +13,9 @@
 #include <stdint.h>
 
 #include "cli/terminal.h"
+#include "graft/content.h"
 #include "graft/graft.h"
+#include "graft/rules.h"
 
 /* Exit statuses. Trouble is also what a wrong option is, and output that could not be written. */
 enum { CLI_OK = 0, CLI_FOUND = 1, CLI_TROUBLE = 2 };
@@ -48,6 +50,8 @@ typedef struct cli_rules {
     cli_rule *at;
     size_t count;
 } cli_rules;
+
+#define CLI_RULES_FILE "rules" /* the option that names such a file */
 
 typedef struct cli_option {
     const char *name; /* "epochs", for --epochs */
@@ -115,9 +119,9 @@ int cli_run(const cli_command *command, int argc, char **argv);
 const cli_command *cli_command_at(size_t i);
 const cli_command *cli_command_find(const char *name);
 
-/* Option i of a command: its own, then the group of rules, then those that all commands have. The
- * base that the offset counts from is in *where. false beyond the end. */
-typedef enum cli_where { CLI_OWN, CLI_COMMON } cli_where;
+/* Option i of a command: its own, then the group of rules, then those that all commands have, whose
+ * offsets are into cli_common. false beyond the end. */
+typedef enum cli_where { CLI_OWN, CLI_GROUP, CLI_COMMON } cli_where;
 bool cli_option_at(const cli_command *command, size_t i, cli_option *out, cli_where *where);
 
 /* Reads the arguments into call, whose command, options, operands and common were set up: operands

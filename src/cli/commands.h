@@ -4,7 +4,9 @@
 
 #include "cli/cli.h"
 
+extern const cli_command cli_cat;
 extern const cli_command cli_demo;
 extern const cli_command cli_help;
+extern const cli_command cli_ls;
 
 #endif

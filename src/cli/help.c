@@ -82,6 +82,8 @@ const char *help_option_text(const cli_command *command, const cli_option *optio
 {
     char usual[128];
     size_t n = (size_t)snprintf(out, HELP_TEXT, "%s", option->help);
+    if (n > 0 && n < HELP_TEXT && out[n - 1] == '.') /* the library's sentences end with one */
+        out[--n] = 0;
     for (size_t i = 0; option->choices && option->choices[i] && n < HELP_TEXT; i++)
         n += (size_t)snprintf(out + n, HELP_TEXT - n, "%s%s",
                               !i                       ? "; one of "
@@ -138,33 +140,57 @@ static void print_paragraphs(FILE *out, const char *text)
     }
 }
 
-/* "-e, --epochs N" */
-static int option_head(const cli_option *o, char out[96])
+const char *help_argument(const cli_option *option, char out[HELP_TEXT])
 {
+    const char *const quote = strchr(option->argument, ' ') ? "'" : "";
+    snprintf(out, HELP_TEXT, "%s%s%s", quote, option->argument, quote);
+    return out;
+}
+
+/* "-e, --epochs N" */
+static int option_head(const cli_option *o, char out[HELP_TEXT])
+{
+    char argument[HELP_TEXT];
     const char letter[] = {'-', o->letter, ',', ' ', 0};
-    return snprintf(out, 96, "  %-4s--%s%s%s", o->letter ? letter : "", o->name,
-                    o->argument ? " " : "", o->argument ? o->argument : "");
+    return snprintf(out, HELP_TEXT, "%-4s--%s%s%.500s", o->letter ? letter : "", o->name,
+                    o->argument ? " " : "", o->argument ? help_argument(o, argument) : "");
+}
+
+static void print_option(FILE *out, const cli_command *command, const cli_option *o,
+                         cli_where where)
+{
+    char text[HELP_TEXT];
+    const int column = 2 + option_head(o, text);
+    fputs("  ", out);
+    if (column > OPTION_COLUMN - 2) {
+        fprintf(out, "%.4s", text); /* the letter, whose blanks stay */
+        wrap(out, text + 4, strlen(text + 4), 6, OPTION_COLUMN / 2);
+        fprintf(out, "%*s", OPTION_COLUMN, "");
+    } else {
+        fprintf(out, "%s%*s", text, OPTION_COLUMN - column, "");
+    }
+    help_option_text(command, o, where, text);
+    wrap(out, text, strlen(text), OPTION_COLUMN, OPTION_COLUMN);
 }
 
 static void print_options(FILE *out, const cli_command *command)
 {
+    static const char *const titles[] = {
+        [CLI_OWN] = "options:",
+        [CLI_GROUP] = "rules, which are followed in their order; each value is what follows the "
+                      "word in a file of rules:",
+        [CLI_COMMON] = "common options:",
+    };
     cli_option o;
     cli_where where, before = CLI_OWN;
-    fprintf(out, "options:\n");
     for (size_t i = 0; cli_option_at(command, i, &o, &where); i++) {
-        char head[96], text[HELP_TEXT];
-        if (where != before && i > 0)
-            fputc('\n', out);
-        before = where;
-        int column = option_head(&o, head);
-        fputs(head, out);
-        if (column > OPTION_COLUMN - 2) {
-            fputc('\n', out);
-            column = 0;
+        if (i == 0 || where != before) {
+            if (i > 0)
+                fputc('\n', out);
+            wrap(out, titles[where], strlen(titles[where]), 0, 0);
         }
-        fprintf(out, "%*s", OPTION_COLUMN - column, "");
-        help_option_text(command, &o, where, text);
-        wrap(out, text, strlen(text), OPTION_COLUMN, OPTION_COLUMN);
+        before = where;
+        print_option(out, command, &o, where);
     }
 }
 

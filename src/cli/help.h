@@ -31,6 +31,9 @@ enum { HELP_TEXT = 1024 };
 const char *help_option_text(const cli_command *command, const cli_option *option, cli_where where,
                              char out[HELP_TEXT]);
 
+/* What help calls an option's value: in quotes where it has blanks. Returns out. */
+const char *help_argument(const cli_option *option, char out[HELP_TEXT]);
+
 /* What an exit status says; NULL if the command has no such status. */
 const char *help_status(const cli_command *command, int status);
 

@@ -48,7 +48,7 @@ static void head(FILE *out, const char *name, const char *summary)
     fprintf(out, ".TH \"");
     for (const char *c = name; *c; c++)
         fprintf(out, "%s%c", *c == '-' ? "\\" : "", toupper((unsigned char)*c));
-    fprintf(out, "\" 1 \"\" \"graft %s\" \"graft\"\n.SH NAME\n", graft_version());
+    fprintf(out, "\" 1 \"\" \"graft %s\" \"graft\"\n.nh\n.ad l\n.SH NAME\n", graft_version());
     put_text(out, name);
     fputs(" \\- ", out);
     put_line(out, summary);
@@ -70,10 +70,18 @@ static void put_description(FILE *out, const char *text)
 static void put_options(FILE *out, const cli_command *command)
 {
     cli_option o;
-    cli_where where;
+    cli_where where, before = CLI_OWN;
     fputs(".SH OPTIONS\n", out);
     for (size_t i = 0; cli_option_at(command, i, &o, &where); i++) {
         char text[HELP_TEXT];
+        if (where != before && where == CLI_GROUP)
+            fputs(
+                ".SS Rules\nThey are followed in their order; each value is what follows the word "
+                "in a file of rules.\n",
+                out);
+        if (where != before && where == CLI_COMMON)
+            fputs(".SS Common options\n", out);
+        before = where;
         fputs(".TP\n", out);
         if (o.letter)
             fprintf(out, "\\fB\\-%c\\fR, ", o.letter);
@@ -82,7 +90,7 @@ static void put_options(FILE *out, const cli_command *command)
         fputs("\\fR", out);
         if (o.argument) {
             fputs(" \\fI", out);
-            put_text(out, o.argument);
+            put_text(out, help_argument(&o, text));
             fputs("\\fR", out);
         }
         fputc('\n', out);

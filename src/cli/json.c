@@ -86,7 +86,10 @@ static void put(FILE *out, long c, const char *bytes, size_t size)
         fputs("\\t", out);
     else if (c < 0)
         fputs("\xEF\xBF\xBD", out);
-    else if (c < 0x20 || (c >= 0x7F && c < 0xA0))
+    else if (shown_hidden(c) && c > 0xFFFF)
+        fprintf(out, "\\u%04lx\\u%04lx", (unsigned long)(0xD7C0 + (c >> 10)),
+                (unsigned long)(0xDC00 | (c & 0x3FF)));
+    else if (shown_hidden(c))
         fprintf(out, "\\u%04lx", (unsigned long)c);
     else
         fwrite(bytes, 1, size, out);

@@ -1,6 +1,5 @@
-/* Writes JSON to stdout, or another stream. Text is UTF-8; bytes that are none become U+FFFD,
- * control characters are escaped, and so is U+007F to U+009F, so that JSON does nothing to a
- * terminal either. Whole numbers are exact, others have the digits that lead back to the same
+/* Writes JSON. Text is UTF-8; bytes that are none become U+FFFD, and what a terminal would obey is
+ * escaped (cli/shown.h). Whole numbers are exact, others have the digits that lead back to the same
  * double. NaN, Infinity and -Infinity, which JSON lacks, are the strings "NaN", "Infinity" and
  * "-Infinity". */
 #ifndef CLI_JSON_H

@@ -10,6 +10,8 @@
 #include "cli/signal.h"
 
 static const cli_command *const commands[] = {
+    &cli_ls,
+    &cli_cat,
     &cli_demo,
     &cli_help,
 };

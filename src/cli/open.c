@@ -63,34 +63,70 @@ static bool stdin_is_file(void)
            lseek(STDIN_FILENO, 0, SEEK_CUR) == 0 && access("/dev/stdin", R_OK) == 0;
 }
 
-static graft_checkpoint *open_stdin(cli_call *call, const graft_read_options *options)
+/* Where a path leads: a file that was redirected has one too. NULL: to a pipe. */
+static const char *path_of(const char *path)
 {
-    if (stdin_is_file()) {
-        graft_checkpoint *const c = graft_checkpoint_open(call->g, "/dev/stdin", options);
-        if (!c)
-            say_file_error(call, "/dev/stdin");
-        return c;
+    return !is_stdin(path) ? path : stdin_is_file() ? "/dev/stdin" : NULL;
+}
+
+const char *open_reason(const cli_call *call, const char *path)
+{
+    const char *const named = path_of(path);
+    return say_reason(call, named ? named : "(memory)");
+}
+
+bool open_file(cli_call *call, const char *path, const graft_read_options *options, opened *out)
+{
+    *out = (opened){.c = NULL};
+    const char *const named = path_of(path);
+    if (named) {
+        out->c = graft_checkpoint_open(call->g, named, options);
+        return out->c;
     }
-    size_t size;
-    unsigned char *const bytes = read_all(call, stdin, &size);
-    if (!bytes)
-        return NULL;
-    graft_checkpoint *const c = graft_checkpoint_open_memory(call->g, bytes, size, options);
-    free(bytes);
-    if (!c)
-        say_error(call);
-    return c;
+    out->bytes = read_all(call, stdin, &out->size);
+    if (!out->bytes)
+        return false;
+    out->c = graft_checkpoint_open_memory(call->g, out->bytes, out->size, options);
+    if (!out->c)
+        open_close(out);
+    return out->c;
+}
+
+void open_tell(cli_call *call, const char *path)
+{
+    if (!graft_error(call->g))
+        return;
+    if (graft_error_status(call->g) != GRAFT_ERR_CANCELLED)
+        say(call, "%s: %s", open_name(path), open_reason(call, path));
+    graft_clear_error(call->g);
+}
+
+void open_close(opened *o)
+{
+    graft_checkpoint_free(o->c);
+    free(o->bytes);
+    *o = (opened){.c = NULL};
+}
+
+graft_audit_report *open_audit(cli_call *call, const char *path, const opened *o)
+{
+    const char *const named = path_of(path);
+    graft_audit_report *const a = o->bytes ? graft_audit_memory(call->g, o->bytes, o->size, NULL)
+                                           : graft_audit(call->g, named ? named : path, NULL);
+    graft_clear_error(call->g);
+    return a;
 }
 
 graft_checkpoint *open_checkpoint(cli_call *call, const char *path,
                                   const graft_read_options *options)
 {
-    if (is_stdin(path))
-        return open_stdin(call, options);
-    graft_checkpoint *const c = graft_checkpoint_open(call->g, path, options);
-    if (!c)
-        say_file_error(call, path);
-    return c;
+    opened o;
+    if (!open_file(call, path, options, &o)) {
+        open_tell(call, path);
+        return NULL;
+    }
+    free(o.bytes);
+    return o.c;
 }
 
 graft_dict *open_tensors(cli_call *call, const char *path, const graft_checkpoint *c)
@@ -98,8 +134,7 @@ graft_dict *open_tensors(cli_call *call, const char *path, const graft_checkpoin
     graft_dict *const all = graft_dict_keep(graft_dict_flatten(graft_checkpoint_root(c)));
     if (all)
         return all;
-    const char *const error = graft_error(call->g);
-    say(call, "%s: %s", open_name(path), error ? error : "out of memory");
+    say(call, "%s: %s", open_name(path), open_reason(call, path));
     graft_clear_error(call->g);
     return NULL;
 }

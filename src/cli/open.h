@@ -10,6 +10,24 @@
 graft_checkpoint *open_checkpoint(cli_call *call, const char *path,
                                   const graft_read_options *options);
 
+/* The same for who wants to know more. */
+typedef struct opened {
+    graft_checkpoint *c;
+    unsigned char *bytes; /* of a pipe, for a second look; NULL else */
+    size_t size;
+} opened;
+
+/* Leaves the error in call->g, to be told by open_tell; where there is none there, it was told. */
+bool open_file(cli_call *call, const char *path, const graft_read_options *options, opened *out);
+void open_tell(cli_call *call, const char *path);
+void open_close(opened *o);
+
+/* The error in call->g without what the library puts in front of it. */
+const char *open_reason(const cli_call *call, const char *path);
+
+/* What unpickling it with Python would run; NULL if that can't be said, without an error. */
+graft_audit_report *open_audit(cli_call *call, const char *path, const opened *o);
+
 /* What messages call it: "-" is "standard input". */
 const char *open_name(const char *path);
 

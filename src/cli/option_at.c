@@ -29,6 +29,23 @@ static const cli_option common[] = {
      .help = "print this help"},
 };
 
+/* Rule i of the group, the file of rules last. */
+static bool rule_at(const cli_command *command, size_t i, cli_option *out)
+{
+    const char *const verb = graft_rule_verb((int64_t)i);
+    *out = (cli_option){.type = CLI_RULE, .offset = command->rules};
+    if (verb) {
+        out->name = verb;
+        out->argument = graft_rule_arguments((int64_t)i);
+        out->help = graft_rule_summary((int64_t)i);
+        return true;
+    }
+    out->name = CLI_RULES_FILE;
+    out->argument = "FILE";
+    out->help = "take rules from a file, in this place of their order";
+    return i == 0 || graft_rule_verb((int64_t)i - 1);
+}
+
 bool cli_option_at(const cli_command *command, size_t i, cli_option *out, cli_where *where)
 {
     *where = CLI_OWN;
@@ -37,6 +54,16 @@ bool cli_option_at(const cli_command *command, size_t i, cli_option *out, cli_wh
         return true;
     }
     i -= command->option_count;
+    if (command->takes_rules) {
+        *where = CLI_GROUP;
+        if (rule_at(command, i, out))
+            return true;
+        for (size_t k = 0; k <= i; k++)
+            if (!rule_at(command, k, out)) {
+                i -= k;
+                break;
+            }
+    }
     *where = CLI_COMMON;
     if (i >= CLI_COUNT(common))
         return false;

@@ -15,7 +15,7 @@ typedef struct found {
 
 static void *place_of(cli_call *call, const cli_option *o, cli_where where)
 {
-    char *const base = where == CLI_OWN ? call->options : (void *)&call->common;
+    char *const base = where == CLI_COMMON ? (void *)&call->common : call->options;
     return base + o->offset;
 }
 
@@ -141,8 +141,9 @@ static bool set_value(const found *f, const char *text)
         texts->at[texts->count++] = text;
         return *text != 0;
     case CLI_RULE:
-        rules->at[rules->count++] = (cli_rule){
-            .verb = strcmp(f->option.name, "rules") == 0 ? NULL : f->option.name, .rest = text};
+        rules->at[rules->count++] =
+            (cli_rule){.verb = strcmp(f->option.name, CLI_RULES_FILE) == 0 ? NULL : f->option.name,
+                       .rest = text};
         return true;
     }
     return false;

@@ -13,7 +13,7 @@ static bool make_lists(cli_call *call, int argc)
     cli_where where;
     for (size_t i = 0; cli_option_at(call->command, i, &o, &where); i++) {
         char *const place = (char *)call->options + o.offset;
-        if (where != CLI_OWN)
+        if (where == CLI_COMMON)
             continue;
         if (o.type == CLI_TEXTS) {
             cli_texts *const texts = (void *)place;
@@ -37,7 +37,7 @@ static void free_lists(cli_call *call)
     cli_where where;
     for (size_t i = 0; call->options && cli_option_at(call->command, i, &o, &where); i++) {
         char *const place = (char *)call->options + o.offset;
-        if (where != CLI_OWN)
+        if (where == CLI_COMMON)
             continue;
         if (o.type == CLI_TEXTS) {
             free(((cli_texts *)(void *)place)->at);

@@ -63,25 +63,22 @@ int say_error(const cli_call *call)
     return CLI_TROUBLE;
 }
 
-/* The message without the operation and the path that the library puts in front of it. */
-static const char *behind_path(const char *error, const char *path)
+const char *say_reason(const cli_call *call, const char *path)
 {
-    const char *const colon = strstr(error, ": ");
+    const char *const error = graft_error(call->g);
+    const char *const colon = error ? strstr(error, ": ") : NULL;
     const size_t length = strlen(path);
-    if (!colon || strncmp(colon + 2, path, length) != 0 ||
-        strncmp(colon + 2 + length, ": ", 2) != 0)
-        return NULL;
-    return colon + 2 + length + 2;
+    const bool begins =
+        colon && strncmp(colon + 2, path, length) == 0 && strncmp(colon + 2 + length, ": ", 2) == 0;
+    return begins ? colon + 2 + length + 2 : error ? error : "out of memory";
 }
 
 int say_file_error(const cli_call *call, const char *path)
 {
-    const char *const error = graft_error(call->g);
-    const char *const rest = error ? behind_path(error, path) : NULL;
-    if (!rest)
+    if (say_reason(call, path) == graft_error(call->g))
         return say_error(call);
     if (graft_error_status(call->g) != GRAFT_ERR_CANCELLED)
-        say(call, "%s: %s", path, rest);
+        say(call, "%s: %s", path, say_reason(call, path));
     graft_clear_error(call->g);
     return CLI_TROUBLE;
 }

@@ -27,4 +27,7 @@ int say_error(const cli_call *call);
 /* The same about the file that the user named so, which the message begins with. */
 int say_file_error(const cli_call *call, const char *path);
 
+/* The context's error without the operation and the path that the library puts in front of it. */
+const char *say_reason(const cli_call *call, const char *path);
+
 #endif

@@ -38,7 +38,7 @@ long shown_code_point(const char *text, size_t left, size_t *bytes)
 
 /* Controls, what turns the direction of writing, what breaks lines, and what can't be seen at all.
  */
-static bool hidden(long c)
+bool shown_hidden(long c)
 {
     return c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0xAD || c == 0x061C ||
            (c >= 0x200B && c <= 0x200F) || (c >= 0x2028 && c <= 0x202E) ||
@@ -68,7 +68,7 @@ char *shown(const char *text, size_t length, bool keep_lines)
     for (size_t i = 0, bytes; out && i < length; i += bytes) {
         const long c = shown_code_point(text + i, length - i, &bytes);
         const bool kept = keep_lines ? c == '\n' || c == '\t' || c == '\\' : false;
-        if (kept || (c >= 0 && c != '\\' && !hidden(c))) {
+        if (kept || (c >= 0 && c != '\\' && !shown_hidden(c))) {
             memcpy(out + n, text + i, bytes);
             n += bytes;
         } else {

@@ -18,6 +18,9 @@ void shown_print(const char *text);
  * there is none: *bytes is 1 then. */
 long shown_code_point(const char *text, size_t left, size_t *bytes);
 
+/* Whether a code point must not reach a terminal: a control character and the like. */
+bool shown_hidden(long c);
+
 /* How many columns a text that was escaped takes. */
 int shown_width(const char *text);
 

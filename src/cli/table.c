@@ -56,11 +56,11 @@ static bool make_room(table *t)
     return true;
 }
 
-void table_styled(table *t, terminal_style style, const char *text)
+static void add(table *t, terminal_style style, const char *text, size_t length)
 {
     if (!t || t->failed)
         return;
-    char *const escaped = make_room(t) ? shown(text, strlen(text), false) : NULL;
+    char *const escaped = make_room(t) ? shown(text, length, false) : NULL;
     t->failed = !escaped;
     if (t->failed)
         return;
@@ -68,6 +68,21 @@ void table_styled(table *t, terminal_style style, const char *text)
     if (width > t->width[column])
         t->width[column] = width;
     t->cells[t->used++] = (cell){escaped, width, style};
+}
+
+void table_styled(table *t, terminal_style style, const char *text)
+{
+    add(t, style, text, strlen(text));
+}
+
+void table_bytes(table *t, const char *text, size_t length)
+{
+    add(t, TERMINAL_PLAIN, text, length);
+}
+
+bool table_is_empty(const table *t)
+{
+    return !t || t->used == 0;
 }
 
 void table_cell(table *t, const char *text)
@@ -91,10 +106,10 @@ void table_cellf(table *t, const char *format, ...)
     free(text);
 }
 
-static void print_cell(const table *t, const terminal *out, const cell *c, int column)
+static void print_cell(const table *t, const terminal *out, const cell *c, int column, bool last)
 {
     const int blanks = t->width[column] - c->width;
-    const bool right = t->columns[column] == 'r', last = column == t->count - 1;
+    const bool right = t->columns[column] == 'r';
     if (right)
         fprintf(out->stream, "%*s", blanks, "");
     if (c->style != TERMINAL_PLAIN)
@@ -125,7 +140,7 @@ bool table_print(const table *t, const terminal *out, int indent)
         const size_t end = end_of_row(t, row);
         fprintf(out->stream, "%*s", indent, "");
         for (size_t i = row; i < end; i++)
-            print_cell(t, out, &t->cells[i], (int)(i - row));
+            print_cell(t, out, &t->cells[i], (int)(i - row), i + 1 == end);
         fputc('\n', out->stream);
     }
     return true;

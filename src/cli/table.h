@@ -16,7 +16,10 @@ void table_free(table *t);
 /* The next cell of the current row, in order; style colours it. */
 void table_cell(table *t, const char *text);
 void table_styled(table *t, terminal_style style, const char *text);
+void table_bytes(table *t, const char *text, size_t length);
 __attribute__((format(printf, 2, 3))) void table_cellf(table *t, const char *format, ...);
+
+bool table_is_empty(const table *t);
 
 /* Prints all rows, each after `indent` blanks. Returns false if memory ran out on the way: the
  * table is not printed then. */
