@@ -32,11 +32,20 @@ static bool same_allocator(const graft_allocator *a, const graft_allocator *b)
     return a->alloc == b->alloc && a->free == b->free && a->user == b->user;
 }
 
+static void release_supply(void *user, void *data)
+{
+    graft__supply *supply = user;
+    supply->release(supply, data);
+}
+
 void graft__buffer_unref(graft_ctx *g, graft__buffer *b)
 {
     if (!b || atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1)
         return;
     graft__supply *waiting = atomic_load_explicit(&b->supply, memory_order_acquire);
+    graft__supply *supply = b->release == release_supply ? b->release_user : waiting;
+    if (supply)
+        supply->leaving = g;
     if (waiting)
         waiting->release(waiting, NULL);
     else if (b->release)
@@ -103,12 +112,6 @@ graft__storage *graft__storage_promise(graft_ctx *g, size_t bytes, graft__supply
     if (s)
         atomic_store_explicit(&s->buffer->supply, supply, memory_order_release);
     return s;
-}
-
-static void release_supply(void *user, void *data)
-{
-    graft__supply *supply = user;
-    supply->release(supply, data);
 }
 
 /* Contexts of several threads may share the buffer: the first fetches, the others wait. The supply

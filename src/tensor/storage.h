@@ -38,6 +38,7 @@ typedef struct graft__supply {
     pthread_mutex_t lock; /* the maker's to initialise and, in release, to destroy */
     void *(*fetch)(struct graft__supply *s, graft_ctx *g);
     void (*release)(void *supply, void *data);
+    graft_ctx *leaving; /* set before release: the context whose thread lets go */
 
     /* Optional (NULL: there is only fetch): bytes begin to begin + size - 1 into out, of which
      * nothing is kept, so that a large tensor passes through little memory (tensor/chunks.h). Under
