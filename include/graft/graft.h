@@ -10,6 +10,7 @@
 #include "graft/diff.h"
 #include "graft/file.h"
 #include "graft/layers.h"
+#include "graft/merge.h"
 #include "graft/module.h"
 #include "graft/ops.h"
 #include "graft/optim.h"

@@ -1,0 +1,327 @@
+/* A tensor of a merge: any range of its bytes is computed from the same range of the sources. */
+#include <string.h>
+
+#include "base/ctx.h"
+#include "copy/merge.h"
+#include "kernel/convert.h"
+#include "tensor/chunks.h"
+
+/* What the pieces of all sources together may take where they can't be used where they lie. */
+static const int64_t PIECES_BYTES = 8 << 20;
+
+/* ---- Walking ---- */
+
+/* What it takes to read the sources on a thread: tensors over their buffers, in its context. */
+typedef struct reader {
+    const graft__merge_job *job;
+    graft_ctx *g;
+    int64_t count, begun;
+    graft__chunks *chunks;
+    graft_tensor **tensor;
+    const void **raw;
+    char *scratch;
+    size_t block_size, scratch_size;
+} reader;
+
+static size_t wide(const graft__merge_job *job)
+{
+    return job->f64 ? sizeof(double) : sizeof(float);
+}
+
+static size_t array_bytes(const graft__merge_job *job)
+{
+    return GRAFT__MERGE_BLOCK * (job->method->in_dtype ? sizeof(double) : wide(job));
+}
+
+static void reader_end(reader *r)
+{
+    for (int64_t i = 0; i < r->begun; i++) {
+        graft__chunks_end(&r->chunks[i]);
+        graft__tensor_unref(r->tensor[i]);
+    }
+    graft__free(r->g, r->chunks, r->block_size);
+    graft__free(r->g, r->scratch, r->scratch_size);
+}
+
+static bool reader_add(reader *r, const graft__merge_source *s)
+{
+    const graft__storage over = {.buffer = s->buffer};
+    graft__storage *storage = graft__storage_share(&over, r->g);
+    graft_tensor *t =
+        storage ? graft__tensor_over(storage, s->dtype, s->ndim, s->size, s->stride, s->offset)
+                : NULL;
+    if (!t)
+        return false;
+    r->tensor[r->begun] = t;
+    return graft__chunks_begin(&r->chunks[r->begun++], r->g, t);
+}
+
+static bool reader_begin(reader *r, const graft__merge_job *job, graft_ctx *g, bool serial)
+{
+    const size_t count = (size_t)job->n + job->method->base;
+    const size_t threads = serial ? 1 : (size_t)graft__pool_threads(g->pool);
+    *r = (reader){.job = job, .g = g, .count = (int64_t)count};
+    r->block_size = count * (sizeof *r->chunks + sizeof *r->tensor + sizeof *r->raw);
+    r->scratch_size = threads * GRAFT__MERGE_ARRAYS * array_bytes(job);
+    r->chunks = graft__alloc(g, r->block_size);
+    r->scratch = graft__alloc(g, r->scratch_size);
+    if (!r->chunks || !r->scratch) {
+        graft__fail_memory(g, r->scratch_size, "merge");
+        return false;
+    }
+    r->tensor = (graft_tensor **)(r->chunks + count);
+    r->raw = (const void **)(r->tensor + count);
+    for (int64_t i = 0; i < r->count; i++)
+        if (!reader_add(r, &job->source[i]))
+            return false;
+    return true;
+}
+
+typedef struct piece {
+    const reader *r;
+    int64_t first, count;
+    graft__merge_visit *visit;
+    void *user;
+} piece;
+
+static void visit_block(void *arg, int part, int thread)
+{
+    const piece *p = arg;
+    const int64_t skip = (int64_t)part * GRAFT__MERGE_BLOCK;
+    const int64_t left = p->count - skip;
+    const graft__merge_block b = {
+        .job = p->r->job,
+        .first = p->first + skip,
+        .count = left < GRAFT__MERGE_BLOCK ? left : GRAFT__MERGE_BLOCK,
+        .raw = p->r->raw,
+        .skip = skip,
+        .scratch = p->r->scratch + (size_t)thread * GRAFT__MERGE_ARRAYS * array_bytes(p->r->job),
+    };
+    p->visit(p->user, &b);
+}
+
+/* Whole blocks, so that where a piece ends changes no result. */
+static int64_t piece_elements(const reader *r)
+{
+    const int64_t each = PIECES_BYTES / r->count / (int64_t)sizeof(double);
+    const int64_t most = GRAFT__CHUNK / (int64_t)sizeof(float);
+    const int64_t blocks = (each < most ? each : most) / GRAFT__MERGE_BLOCK;
+    return (blocks > 0 ? blocks : 1) * GRAFT__MERGE_BLOCK;
+}
+
+static bool walk_piece(reader *r, const piece *p, bool serial)
+{
+    for (int64_t i = 0; i < r->count; i++) {
+        r->raw[i] = graft__chunks_at(&r->chunks[i], p->first, p->count);
+        if (!r->raw[i])
+            return false;
+    }
+    const int blocks = (int)((p->count + GRAFT__MERGE_BLOCK - 1) / GRAFT__MERGE_BLOCK);
+    graft__pool_run_indexed(serial ? NULL : r->g->pool, blocks, visit_block, (void *)(uintptr_t)p);
+    return true;
+}
+
+bool graft__merge_walk(const graft__merge_job *job, graft_ctx *g, int64_t first, int64_t count,
+                       bool serial, graft__merge_visit *visit, void *user)
+{
+    reader r;
+    bool ok = reader_begin(&r, job, g, serial);
+    const int64_t step = ok ? piece_elements(&r) : 0;
+    while (ok && count > 0) {
+        const piece p = {&r, first, count < step ? count : step, visit, user};
+        ok = walk_piece(&r, &p, serial);
+        first += p.count;
+        count -= p.count;
+    }
+    reader_end(&r);
+    return ok;
+}
+
+/* ---- Blocks ---- */
+
+void *graft__merge_array(const graft__merge_block *b, int place)
+{
+    return b->scratch + (size_t)place * array_bytes(b->job);
+}
+
+const void *graft__merge_source_of(const graft__merge_block *b, int64_t i, int place)
+{
+    const graft_dtype dtype = b->job->source[i].dtype;
+    const char *raw = (const char *)b->raw[i] + b->skip * (int64_t)graft__element_size(dtype);
+    const graft_dtype wanted = b->job->f64 ? GRAFT_F64 : GRAFT_F32;
+    if (dtype == wanted)
+        return raw;
+    void *out = graft__merge_array(b, place);
+    graft__convert(b->count, raw, dtype, out, wanted);
+    return out;
+}
+
+/* ---- The result ---- */
+
+typedef struct result {
+    char *out;
+    int64_t first;
+} result;
+
+static void compute_block(void *user, const graft__merge_block *b)
+{
+    const result *to = user;
+    const graft__merge_job *job = b->job;
+    const size_t width = graft_dtype_size(job->dtype);
+    char *out = to->out + (size_t)(b->first - to->first) * width;
+    job->method->compute(b);
+    const void *made = graft__merge_array(b, GRAFT__MERGE_OUT);
+    if (job->method->in_dtype)
+        memcpy(out, made, (size_t)b->count * width);
+    else
+        graft__convert(b->count, made, job->f64 ? GRAFT_F64 : GRAFT_F32, out, job->dtype);
+}
+
+static bool compute(graft__merge_job *job, graft_ctx *g, int64_t first, int64_t count, void *out)
+{
+    if (!job->prepared && job->method->prepare && job->numel > 0 && !job->method->prepare(job, g))
+        return false;
+    job->prepared = true;
+    result to = {out, first};
+    return graft__merge_walk(job, g, first, count, false, compute_block, &to);
+}
+
+/* Ends of a range that are no whole elements go by way of one. */
+static bool compute_part(graft__merge_job *job, graft_ctx *g, uint64_t begin, char *out,
+                         size_t size)
+{
+    const size_t width = graft_dtype_size(job->dtype);
+    double element = 0;
+    if (!compute(job, g, (int64_t)(begin / width), 1, &element))
+        return false;
+    memcpy(out, (const char *)&element + begin % width, size);
+    return true;
+}
+
+static bool read_range(graft__supply *supply, graft_ctx *g, uint64_t begin, void *to, size_t size)
+{
+    graft__merge_job *job = (graft__merge_job *)supply;
+    const size_t width = graft_dtype_size(job->dtype);
+    char *out = to;
+    size_t head = (size_t)((width - begin % width) % width);
+    head = head < size ? head : size;
+    if (head > 0 && !compute_part(job, g, begin, out, head))
+        return false;
+    const size_t whole = (size - head) / width * width, tail = size - head - whole;
+    begin += head;
+    if (whole > 0 && (uintptr_t)(out + head) % width != 0) {
+        /* Elements are stored as such: memory that they do not fit goes by way of one each. */
+        for (size_t at = 0; at < whole; at += width)
+            if (!compute_part(job, g, begin + at, out + head + at, width))
+                return false;
+    } else if (whole > 0 &&
+               !compute(job, g, (int64_t)(begin / width), (int64_t)(whole / width), out + head)) {
+        return false;
+    }
+    return tail == 0 || compute_part(job, g, begin + whole, out + head + whole, tail);
+}
+
+static void let_go(graft__merge_job *job, graft_ctx *g)
+{
+    for (int64_t i = 0; i < job->held; i++)
+        graft__buffer_unref(g, job->source[i].buffer);
+    job->held = 0;
+}
+
+static void *fetch(graft__supply *supply, graft_ctx *g)
+{
+    graft__merge_job *job = (graft__merge_job *)supply;
+    const size_t bytes = (size_t)job->numel * graft_dtype_size(job->dtype);
+    const size_t size = graft__arena_block_size(bytes > 0 ? bytes : 1);
+    void *out = size ? job->allocator.alloc(job->allocator.user, size, GRAFT__ALIGN) : NULL;
+    if (!out) {
+        graft__fail_memory(g, bytes, "merge");
+        return NULL;
+    }
+    if (!compute(job, g, 0, job->numel, out)) {
+        job->allocator.free(job->allocator.user, out, size);
+        return NULL;
+    }
+    job->data_size = size;
+    let_go(job, g);
+    return out;
+}
+
+static void release(void *supply, void *data)
+{
+    graft__merge_job *job = supply;
+    const graft_allocator allocator = job->allocator;
+    if (data)
+        allocator.free(allocator.user, data, job->data_size);
+    let_go(job, job->supply.leaving);
+    pthread_mutex_destroy(&job->supply.lock);
+    allocator.free(allocator.user, job, job->block_size);
+}
+
+/* ---- Making ---- */
+
+static bool job_bytes(size_t count, size_t *out)
+{
+    return graft__mul_size(count, sizeof(graft__merge_source) + sizeof(double) + sizeof(uint64_t),
+                           out) &&
+           graft__add_size(*out, sizeof(graft__merge_job), out);
+}
+
+static void hold(graft__merge_source *s, const graft_tensor *t)
+{
+    atomic_fetch_add_explicit(&t->storage->buffer->refs, 1, memory_order_relaxed);
+    *s = (graft__merge_source){
+        .buffer = t->storage->buffer, .dtype = t->dtype, .ndim = t->ndim, .offset = t->offset};
+    for (int d = 0; d < t->ndim; d++) {
+        s->size[d] = t->size[d];
+        s->stride[d] = t->stride[d];
+    }
+}
+
+graft__merge_job *graft__merge_job_new(graft_ctx *g, const graft__merge_method *method, int64_t n,
+                                       graft_tensor *const *tensor, graft_tensor *base)
+{
+    const size_t count = (size_t)n + method->base;
+    const graft_allocator allocator = g->arena.allocator;
+    size_t bytes = 0;
+    const size_t size = job_bytes(count, &bytes) ? graft__arena_block_size(bytes) : 0;
+    graft__merge_job *job = size ? allocator.alloc(allocator.user, size, GRAFT__ALIGN) : NULL;
+    if (!job) {
+        graft__fail_memory(g, bytes, "merge");
+        return NULL;
+    }
+    *job = (graft__merge_job){
+        .supply = {.fetch = fetch, .release = release, .read = read_range},
+        .allocator = allocator,
+        .block_size = size,
+        .method = method,
+        .dtype = tensor[0]->dtype,
+        .numel = tensor[0]->numel,
+        .n = n,
+        .source = (graft__merge_source *)(job + 1),
+    };
+    job->weight = (double *)(job->source + count);
+    job->threshold = (uint64_t *)(job->weight + count);
+    pthread_mutex_init(&job->supply.lock, NULL);
+    for (int64_t i = 0; i < n; i++) {
+        job->weight[i] = 1;
+        job->threshold[i] = 0;
+        hold(&job->source[i], tensor[i]);
+    }
+    if (method->base)
+        hold(&job->source[n], base);
+    job->held = (int64_t)count;
+    return job;
+}
+
+graft_tensor *graft__merge_promise(graft_ctx *g, graft__merge_job *job, const graft_tensor *like)
+{
+    const size_t bytes = (size_t)job->numel * graft_dtype_size(job->dtype);
+    graft__storage *s = graft__storage_promise(g, bytes, &job->supply);
+    if (!s) {
+        job->supply.leaving = g;
+        release(job, NULL);
+        return NULL;
+    }
+    return graft__tensor_over(s, job->dtype, like->ndim, like->size, NULL, 0);
+}
