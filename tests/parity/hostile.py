@@ -175,6 +175,7 @@ class World:
             "graft_salvage_report *": self.g.salvage(FILE, None),
             "graft_rules *": self.g.rules_parse("strip module.\nfuse *.qkv 0 *.q *.k *.v\n"),
             "graft_diff_report *": self.g.diff(self.dict, self.held, None),
+            "graft_dict * *": ffi.new("graft_dict *[]", [self.dict]),
             "char *": ffi.new("char[]", b"weight"), "void *": ffi.cast("void *", BUFFER),
             "int64_t *": ffi.new("int64_t[8]"), "FILE *": NULL_DEVICE,
             "graft_module_class *": CLASS,
@@ -274,6 +275,13 @@ def _other_parameters(world):
     return world.g.parameters(world.g.linear(2, 2, True))
 
 
+def _delta(world):
+    """Of the world's dict to itself."""
+    path = FILE + b".3.safetensors"
+    world.g.save_delta(path, world.dict, world.dict, b"itself", None, None)
+    return world.g.checkpoint_open(path, None)
+
+
 # Where what is valid depends on the function.
 SPECIAL = {
     "set_num_threads.threads": lambda w: 2,
@@ -314,6 +322,8 @@ SPECIAL = {
     **{name: lambda w: ffi.new("char[]", b"strip model.") for name in (
         "rules_add.line", "rules_parse.text")},
     **{f"{name}.path": lambda w: ffi.new("char[]", FILE + b".2.pt") for name in ("save", "save_as")},
+    "save_delta.path": lambda w: ffi.new("char[]", FILE + b".delta"),
+    "load_delta.delta": _delta, "delta_base.c": _delta,
     "load_idx.path": lambda w: ffi.new("char[]", os.fsencode(
         graft.ROOT / "data/fashion-mnist/t10k-labels-idx1-ubyte.gz")),
 }
