@@ -22,30 +22,30 @@ static void report_destroy(graft__object *o)
 
 static const graft__kind report_kind = {.name = "load report", .destroy = report_destroy};
 
-static bool fill_lines(graft_load_report *r, const graft__load_plan *plan)
+static bool fill_lines(graft_load_report *r, const graft__load_view *view)
 {
-    graft_ctx *g = plan->ctx;
-    size_t bytes = plan->count * sizeof *r->line;
+    graft_ctx *g = view->plan->ctx;
+    size_t bytes = view->count * sizeof *r->line;
     r->line = graft__alloc_zero(g, bytes);
     if (!r->line) {
         graft__fail_memory(g, bytes, "load report");
         return false;
     }
-    r->lines = plan->count;
-    for (size_t i = 0; i < plan->count; i++) {
-        r->line[i].action = plan->entry[i].action;
-        r->line[i].name = graft__strdup(g, plan->entry[i].name);
+    r->lines = view->count;
+    for (size_t i = 0; i < view->count; i++) {
+        r->line[i].action = view->entry[i].action;
+        r->line[i].name = graft__strdup(g, view->entry[i].name);
         if (!r->line[i].name) {
-            graft__fail_memory(g, strlen(plan->entry[i].name) + 1, "load report");
+            graft__fail_memory(g, strlen(view->entry[i].name) + 1, "load report");
             return false;
         }
     }
     return true;
 }
 
-graft_load_report *graft__load_report_new(const graft__load_plan *plan, graft_status status)
+graft_load_report *graft__load_report_new(const graft__load_view *view, graft_status status)
 {
-    graft_ctx *g = plan->ctx;
+    graft_ctx *g = view->plan->ctx;
     graft_load_report *r = graft__alloc_zero(g, sizeof *r);
     if (!r) {
         graft__fail_memory(g, sizeof *r, "load report");
@@ -55,12 +55,12 @@ graft_load_report *graft__load_report_new(const graft__load_plan *plan, graft_st
     r->ok = status == GRAFT_OK;
     graft__text text;
     graft__text_init(&text, g);
-    if (graft__load_plan_status(plan) != GRAFT_OK)
-        graft__load_problems(plan, &text);
+    if (graft__load_status(view) != GRAFT_OK)
+        graft__load_problems(view, &text);
     else
-        graft__load_deeds(plan, r->ok, &text);
+        graft__load_deeds(view, status, &text);
     r->text = graft__text_take(&text);
-    if (!r->text || !fill_lines(r, plan)) {
+    if (!r->text || !fill_lines(r, view)) {
         graft__unref(&r->object);
         return NULL;
     }

@@ -3,7 +3,7 @@
 #define GRAFT__COPY_LOAD_REPORT_H
 
 #include "base/object.h"
-#include "copy/load_plan.h"
+#include "copy/load_view.h"
 
 typedef struct graft__load_line {
     char *name;
@@ -18,8 +18,8 @@ struct graft_load_report {
     char *text;
 };
 
-/* The report of a plan that was carried out or (status not OK) was not; NULL with the error set.
+/* The report of a load that was carried out or (status not OK) was not; NULL with the error set.
  * One reference, the caller's. */
-graft_load_report *graft__load_report_new(const graft__load_plan *plan, graft_status status);
+graft_load_report *graft__load_report_new(const graft__load_view *view, graft_status status);
 
 #endif

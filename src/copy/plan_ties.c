@@ -1,0 +1,217 @@
+/* Names of one memory: one of them leads and gives the value. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/sort.h"
+#include "copy/plan.h"
+
+/* ---- Groups ---- */
+
+/* What makes names tied: in a module that they are one tensor; in a dict that they lie on the same
+ * elements, as names of a state dict do; in what is made of a source, that there they do. */
+static const graft_tensor *tied_by(const graft_plan *plan, size_t i, bool in_source)
+{
+    const graft__plan_target *t = &plan->target[i];
+    return !in_source ? t->tensor
+           : t->node  ? graft__node_tensor(graft__node_origin(t->node))
+                      : NULL;
+}
+
+typedef struct grouping {
+    const graft_plan *plan;
+    bool in_source;
+    uint32_t *order, *scratch;
+    size_t count;
+} grouping;
+
+static int compare_numbers(int64_t a, int64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+static int compare_places(const graft_tensor *a, const graft_tensor *b)
+{
+    if (a->storage != b->storage)
+        return (uintptr_t)a->storage < (uintptr_t)b->storage ? -1 : 1;
+    int order = compare_numbers(a->offset, b->offset);
+    order = order ? order : compare_numbers(a->dtype, b->dtype);
+    order = order ? order : compare_numbers(a->ndim, b->ndim);
+    for (int i = 0; i < a->ndim && order == 0; i++) {
+        order = compare_numbers(a->size[i], b->size[i]);
+        order = order ? order : compare_numbers(a->stride[i], b->stride[i]);
+    }
+    return order;
+}
+
+static int compare(const grouping *by, size_t i, size_t j)
+{
+    const graft_tensor *a = tied_by(by->plan, i, by->in_source);
+    const graft_tensor *b = tied_by(by->plan, j, by->in_source);
+    if (a == b)
+        return 0;
+    if (by->plan->module && !by->in_source)
+        return (uintptr_t)a < (uintptr_t)b ? -1 : 1;
+    return compare_places(a, b);
+}
+
+static bool goes_before(const void *user, uint32_t a, uint32_t b)
+{
+    return compare(user, a, b) < 0;
+}
+
+/* Orders the targets so that those of one memory are neighbours, in their own order. In a source
+ * only plain copies and casts of one tensor are the same value. */
+static graft_status group(const graft_plan *plan, bool in_source, grouping *by)
+{
+    const size_t bytes = plan->count * sizeof *by->order;
+    *by = (grouping){.plan = plan, .in_source = in_source};
+    by->order = graft__alloc(plan->ctx, bytes);
+    by->scratch = graft__alloc(plan->ctx, bytes);
+    if (!by->order || !by->scratch)
+        return graft__fail_memory(plan->ctx, bytes, "plan");
+    for (size_t i = 0; i < plan->count; i++) {
+        const graft_plan_action action = plan->target[i].action;
+        const bool plain = action == GRAFT_PLAN_COPIED || action == GRAFT_PLAN_CAST;
+        if ((!in_source || plain) && tied_by(plan, i, in_source))
+            by->order[by->count++] = (uint32_t)i;
+    }
+    graft__sort(by->order, by->scratch, by->count, goes_before, by);
+    return GRAFT_OK;
+}
+
+static void ungroup(const grouping *by)
+{
+    const size_t bytes = by->plan->count * sizeof *by->order;
+    graft__free(by->plan->ctx, by->order, bytes);
+    graft__free(by->plan->ctx, by->scratch, bytes);
+}
+
+/* Behind the group that begins at order[k]. */
+static size_t group_end(const grouping *by, size_t k)
+{
+    size_t end = k + 1;
+    while (end < by->count && compare(by, by->order[k], by->order[end]) == 0)
+        end++;
+    return end;
+}
+
+/* ---- One value for one memory ---- */
+
+static void conflict(graft__plan_target *t, graft__clash clash, size_t peer)
+{
+    t->action = GRAFT_PLAN_CONFLICT;
+    t->clash = clash;
+    t->peer = peer;
+}
+
+/* The leader is the first for which something was met, or else the first that a rule keeps, or else
+ * the first. */
+static size_t leader_of(const grouping *by, size_t begin, size_t end)
+{
+    const graft_plan *plan = by->plan;
+    size_t leader = by->order[begin];
+    int best = -1;
+    for (size_t k = begin; k < end; k++) {
+        const graft_plan_action action = plan->target[by->order[k]].action;
+        const int rank = action == GRAFT_PLAN_INITIAL ? 0 : action == GRAFT_PLAN_KEPT ? 1 : 2;
+        if (rank > best) {
+            best = rank;
+            leader = by->order[k];
+        }
+    }
+    return leader;
+}
+
+static graft_status judge(graft_plan *plan, size_t i, size_t leader)
+{
+    graft__plan_target *t = &plan->target[i];
+    const graft__plan_target *l = &plan->target[leader];
+    const bool fits = graft__plan_fits(l->action);
+    t->leader = leader;
+    if (t->action == GRAFT_PLAN_INITIAL) {
+        t->action = fits ? GRAFT_PLAN_TIED : l->action;
+        t->clash = l->clash;
+        return GRAFT_OK;
+    }
+    if (t->action == GRAFT_PLAN_KEPT && fits)
+        conflict(t, GRAFT__CLASH_KEPT, leader);
+    if (!fits || !graft__plan_fits(t->action))
+        return GRAFT_OK;
+    bool same = false;
+    const graft_status st = graft__plan_same(plan, i, leader, &same);
+    if (st == GRAFT_OK && same)
+        t->action = GRAFT_PLAN_TIED;
+    else if (st == GRAFT_OK)
+        conflict(t, GRAFT__CLASH_TIE, leader);
+    return st;
+}
+
+static graft_status judge_all(graft_plan *plan, bool in_source)
+{
+    grouping by;
+    graft_status st = group(plan, in_source, &by);
+    for (size_t k = 0, end; k < by.count && st == GRAFT_OK; k = end) {
+        end = group_end(&by, k);
+        const size_t leader = end > k + 1 ? leader_of(&by, k, end) : by.order[k];
+        for (size_t m = k; m < end && st == GRAFT_OK; m++)
+            if (by.order[m] != leader)
+                st = judge(plan, by.order[m], leader);
+    }
+    ungroup(&by);
+    return st;
+}
+
+/* ---- The same ties on both sides ---- */
+
+/* The first of each one's group, among those for which something was met, into first[]. */
+static graft_status find_firsts(graft_plan *plan, bool in_source, size_t *first)
+{
+    grouping by;
+    const graft_status st = group(plan, in_source, &by);
+    for (size_t i = 0; i < plan->count; i++)
+        first[i] = i;
+    for (size_t k = 0, end; k < by.count; k = end) {
+        end = group_end(&by, k);
+        size_t head = GRAFT__PLAN_NONE;
+        for (size_t m = k; m < end; m++) {
+            if (plan->target[by.order[m]].item == GRAFT__PLAN_NONE)
+                continue;
+            head = head == GRAFT__PLAN_NONE ? by.order[m] : head;
+            first[by.order[m]] = head;
+        }
+    }
+    ungroup(&by);
+    return st;
+}
+
+static graft_status check_ties(graft_plan *plan)
+{
+    const size_t bytes = plan->count * sizeof(size_t);
+    size_t *source = graft__alloc(plan->ctx, bytes), *target = graft__alloc(plan->ctx, bytes);
+    graft_status st = source && target ? find_firsts(plan, true, source)
+                                       : graft__fail_memory(plan->ctx, bytes, "plan");
+    if (st == GRAFT_OK)
+        st = find_firsts(plan, false, target);
+    for (size_t i = 0; i < plan->count && st == GRAFT_OK; i++) {
+        if (!graft__plan_fits(plan->target[i].action) || source[i] == target[i])
+            continue;
+        plan->target[i].apart_in_source = source[i] != i;
+        conflict(&plan->target[i], GRAFT__CLASH_APART, source[i] != i ? source[i] : target[i]);
+    }
+    graft__free(plan->ctx, source, bytes);
+    graft__free(plan->ctx, target, bytes);
+    return st;
+}
+
+graft_status graft__plan_ties(graft_plan *plan)
+{
+    const graft__ties ties = plan->rules ? graft__rules_ties(plan->rules) : GRAFT__TIES_KEEP;
+    const bool has_target = plan->module || plan->dict;
+    graft_status st = GRAFT_OK;
+    if (ties == GRAFT__TIES_CHECK && has_target)
+        st = check_ties(plan);
+    if (st == GRAFT_OK && (plan->module || ties != GRAFT__TIES_BREAK))
+        st = judge_all(plan, !has_target);
+    return st;
+}
