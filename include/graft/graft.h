@@ -14,6 +14,7 @@
 #include "graft/module.h"
 #include "graft/ops.h"
 #include "graft/optim.h"
+#include "graft/plan.h"
 #include "graft/rules.h"
 #include "graft/tensor.h"
 
