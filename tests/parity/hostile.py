@@ -163,12 +163,14 @@ class World:
         self.map = self._made("graft_copy_map **", self.g.clone, self.module, None)
         self.report = self._made("graft_load_report **", self.g.load_state_dict, self.module,
                                  self.g.state_dict(self.module), None)
+        self.plan = self.g.plan_into_module(self.module, self.g.state_dict(self.module), None, None)
         self.held = self.g.dict_new()
         for name, tensor in self.tensors.items():
             self.add(name, tensor)
         self.ones = {  # one of each type
             "graft_ctx *": self.g.ptr, "graft_module *": self.module, "graft_dict *": self.dict,
             "graft_copy_map *": self.map, "graft_load_report *": self.report,
+            "graft_plan *": self.plan,
             "graft_optimizer *": self.optimizers[1],
             "graft_checkpoint *": self.g.checkpoint_open(FILE, None),
             "graft_audit_report *": self.g.audit(FILE, None),

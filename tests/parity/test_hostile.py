@@ -108,6 +108,7 @@ FREES_ALL = {"graft_close", "graft_text_free", "graft_module_free", "graft_dict_
              "graft_optimizer_free", "graft_copy_map_free", "graft_load_report_free",
              "graft_checkpoint_free", "graft_audit_free", "graft_salvage_free", "graft_rules_free",
              "graft_diff_free",
+             "graft_plan_free",
              *FREES}
 LARGE = (2**31 - 1, 2**31, 2**32, 2**40, 2**62, 2**63 - 1, -2**31, -2**63, -2**63 + 1)
 DOUBLES = (0.0, 1.0, -1.0, 0.5, 2.0, 1e-3, 1e300, -1e300, 5e-324, 1e19, float("inf"),
@@ -205,6 +206,9 @@ def random_calls(seed, count):
         result = function(arguments)
         if function.operation in graft.OWNED_TEXTS:
             lib.graft_text_free(world.g.ptr, result)
+        for p in function.parameters:
+            if p.type.cname == "char * *" and arguments[p.name] != ffi.NULL:
+                lib.graft_text_free(world.g.ptr, arguments[p.name][0])
         if function.result is TENSOR and 0 <= lib.graft_numel(result) < 1000:
             world.add(f"result {generator.randint(0, 9)}", result)
         error = text(lib.graft_error(world.g.ptr))

@@ -11,6 +11,8 @@ from hostile import FUNCTIONS, SHAPE, STATUS, World, survive
 # The pointers that may be NULL, as "parameter" or "function.parameter".
 OPTIONAL = {"options", "into", "user", "release", "count", "field", "bias",
             "graft_set_grad.grad", "graft_parameter.tensor",
+            "graft_plan_into_module.rules", "graft_plan_into_dict.rules", "graft_transplant.rules",
+            "graft_plan_into_dict.target", "graft_transplant.text",
             "graft_buffer.tensor", "graft_clone.map", "graft_load_state_dict.report",
             "graft_dict_key_is_int.key", "graft_dtype_block.elements", "graft_dtype_block.bytes",
             "graft_dict_find_path.i", "graft_dict_bytes_at.size", "graft_dict_set_bytes.bytes",
