@@ -1,10 +1,8 @@
 /* Casts, which say what they cost. Dequantising: node_dequantise.c. */
-#include <math.h>
 #include <string.h>
 
 #include "base/ctx.h"
 #include "copy/node_cast.h"
-#include "kernel/convert.h"
 #include "kernel/copy.h"
 #include "kernel/losses.h"
 #include "tensor/dtype.h"
@@ -44,39 +42,28 @@ static void raise_error(graft__losses *l, double error)
     }
 }
 
-void graft__cast_elements(graft__losses *l, int64_t first, int64_t count, const void *in,
-                          graft_dtype from, void *out, graft_dtype to)
+void graft__cast_elements(graft__pool *pool, graft__losses *l, int64_t first, int64_t count,
+                          const void *in, graft_dtype from, void *out, graft_dtype to)
 {
-    graft__convert(count, in, from, out, to);
-    int64_t begin, overflows = 0;
+    int64_t begin = first + count, overflows = 0;
     double error = 0;
-    if (!claim(l, first, first + count, &begin))
+    const bool counts = !graft__is_exact(from, to) && claim(l, first, first + count, &begin);
+    graft__convert_counting(pool, count, in, from, out, to, begin - first, &overflows, &error);
+    if (!counts)
         return;
-    const int64_t skip = begin - first;
-    graft__count_losses(count - skip, (const char *)in + skip * (int64_t)graft__width(from), from,
-                        (const char *)out + skip * (int64_t)graft__width(to), to, &overflows,
-                        &error);
     atomic_fetch_add(&l->overflows, overflows);
     raise_error(l, error);
 }
 
-/* In pieces that stay in a cache between converting and counting. */
 static graft_tensor *run_cast(const graft__node *n, graft_ctx *g, graft_tensor *const *input)
 {
-    enum { PIECE = 8192 };
     if (n->moment)
         return graft__tensor_ref(input[0]);
     graft_tensor *in = graft__node_packed(g, graft__tensor_ref(input[0]));
     graft_tensor *t = in ? graft__node_result(n, g, n->dtype) : NULL;
-    if (t) {
-        const char *const from = graft__read(in).data;
-        char *const to = graft__fresh(t).data;
-        for (int64_t i = 0; i < t->numel; i += PIECE) {
-            const int64_t count = t->numel - i < PIECE ? t->numel - i : PIECE;
-            graft__cast_elements(n->losses, i, count, from + i * (int64_t)graft__width(in->dtype),
-                                 in->dtype, to + i * (int64_t)graft__width(n->dtype), n->dtype);
-        }
-    }
+    if (t)
+        graft__cast_elements(g->pool, n->losses, 0, t->numel, graft__read(in).data, in->dtype,
+                             graft__fresh(t).data, n->dtype);
     graft__tensor_unref(in);
     return t;
 }

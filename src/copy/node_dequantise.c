@@ -1,8 +1,8 @@
 /* Quantized elements as float32: records of torch's quantized tensors (file/torch_rebuild_kinds.c
  * says what they look like) and ggml's linear blocks. */
-#include <inttypes.h>
 #include <string.h>
 
+#include "base/ctx.h"
 #include "copy/node_cast.h"
 #include "kernel/copy.h"
 #include "kernel/dequantise.h"
@@ -16,7 +16,7 @@ static graft_tensor *run_blocks(const graft__node *n, graft_ctx *g, graft_tensor
 {
     graft_tensor *t = graft__node_result(n, g, GRAFT_F32);
     if (t)
-        graft__dequantise_blocks(input[0]->dtype, t->numel, graft__read(input[0]).data,
+        graft__dequantise_blocks(g->pool, input[0]->dtype, t->numel, graft__read(input[0]).data,
                                  graft__fresh(t).data);
     return t;
 }

@@ -87,9 +87,9 @@ static const char *convert_piece(const reader *r, const graft__node *n, int64_t 
     if (!read_elements(r, in, first, count, memory))
         return NULL;
     if (n->step == &graft__cast_step)
-        graft__cast_elements(n->losses, first, count, memory, in->dtype, made, n->dtype);
+        graft__cast_elements(NULL, n->losses, first, count, memory, in->dtype, made, n->dtype);
     else
-        graft__dequantise_blocks(in->dtype, count, memory, (float *)(void *)made);
+        graft__dequantise_blocks(NULL, in->dtype, count, memory, (float *)(void *)made);
     return made;
 }
 

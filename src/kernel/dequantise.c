@@ -178,15 +178,32 @@ bool graft__is_linear_block(graft_dtype dtype)
     return block_of(dtype) != NULL;
 }
 
-void graft__dequantise_blocks(graft_dtype dtype, int64_t n, const void *in, float *out)
+typedef struct job {
+    block_fn *block;
+    const uint8_t *in;
+    float *out;
+    int64_t blocks, share, elements;
+    size_t bytes;
+} job;
+
+static void work(void *arg, int part)
 {
-    int64_t elements = 1;
-    size_t bytes = 0;
-    graft_dtype_block(dtype, &elements, &bytes);
-    block_fn *const block = block_of(dtype);
-    const uint8_t *next = in;
-    for (int64_t i = 0; i < n; i += elements, next += bytes)
-        block(next, out + i);
+    const job *const j = arg;
+    const int64_t rest = j->blocks - part * j->share, begin = part * j->share;
+    for (int64_t i = begin; i < begin + (rest < j->share ? rest : j->share); i++)
+        j->block(j->in + (size_t)i * j->bytes, j->out + i * j->elements);
+}
+
+void graft__dequantise_blocks(graft__pool *pool, graft_dtype dtype, int64_t n, const void *in,
+                              float *out)
+{
+    job j = {.block = block_of(dtype), .in = in, .out = out};
+    graft_dtype_block(dtype, &j.elements, &j.bytes);
+    j.blocks = n / j.elements;
+    j.share = 16384 / j.elements;             /* a part of some 10 us */
+    const int64_t most = j.blocks / 4096 + 1; /* of few parts for the pool to hand out */
+    j.share = j.share > most ? j.share : most;
+    graft__pool_run(pool, (int)((j.blocks + j.share - 1) / j.share), work, &j);
 }
 
 /* ---- PyTorch's ---- */

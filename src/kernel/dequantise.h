@@ -11,7 +11,8 @@ bool graft__is_linear_block(graft_dtype dtype);
 
 /* n elements, whole blocks of such a dtype, from bytes of any alignment: each is computed in double
  * and rounded once. */
-void graft__dequantise_blocks(graft_dtype dtype, int64_t n, const void *in, float *out);
+void graft__dequantise_blocks(graft__pool *pool, graft_dtype dtype, int64_t n, const void *in,
+                              float *out);
 
 /* (x - zero) * scale in double, of one row of n integers (i8, u8 or i32), rounded once. */
 void graft__dequantise_affine(graft_dtype dtype, int64_t n, const void *in, double zero,
