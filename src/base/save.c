@@ -10,7 +10,12 @@
 #include "base/error.h"
 #include "base/save_place.h"
 
-enum { BUFFER = 1 << 20, LARGEST_WRITE = 1 << 30 };
+enum {
+    BUFFER = 1 << 20,
+    LARGE = 64 << 10, /* measured: from here on a write of its own is cheaper than a copy */
+    PAGE = 4096,
+    LARGEST_WRITE = 1 << 30
+};
 
 struct graft__save {
     graft_ctx *g;
@@ -110,16 +115,21 @@ static graft_status put(graft__save *s, const unsigned char *bytes, size_t size,
     return GRAFT_OK;
 }
 
-graft_status graft__save_flush(graft__save *s)
+static void put_buffer(graft__save *s)
 {
     if (s->failed == GRAFT_OK && s->filled)
         put(s, s->buffer, s->filled, s->offset - s->filled);
+    s->filled = 0;
+}
+
+graft_status graft__save_flush(graft__save *s)
+{
+    put_buffer(s);
     drop_buffer(s);
     return s->failed;
 }
 
-/* Gathers, and hands over what is full: so all that the system gets begins at a multiple of BUFFER.
- * Returns how much it took, at most what is free. */
+/* Gathers, and hands over what is full. Returns how much it took, at most what is free. */
 static size_t gather(graft__save *s, const unsigned char *bytes, size_t size)
 {
     if (!s->buffer) {
@@ -136,10 +146,19 @@ static size_t gather(graft__save *s, const unsigned char *bytes, size_t size)
         memset(s->buffer + s->filled, 0, n);
     s->filled += n;
     s->offset += n;
-    if (s->filled == BUFFER) {
-        put(s, s->buffer, BUFFER, s->offset - BUFFER);
-        s->filled = 0;
-    }
+    if (s->filled == BUFFER)
+        put_buffer(s);
+    return n;
+}
+
+/* Hands whole pages over as they lie: a page that is written in two parts costs twice. */
+static size_t put_pages(graft__save *s, const unsigned char *bytes, size_t size)
+{
+    const size_t n = size / PAGE * PAGE;
+    put_buffer(s);
+    if (s->failed == GRAFT_OK)
+        put(s, bytes, n, s->offset);
+    s->offset += n;
     return n;
 }
 
@@ -147,14 +166,14 @@ graft_status graft__save_write(graft__save *s, const void *bytes, size_t size)
 {
     const unsigned char *from = bytes;
     while (size > 0 && s->failed == GRAFT_OK) {
+        const size_t in_page = s->offset % PAGE;
         size_t n;
-        if (s->filled == 0 && size >= BUFFER) {
-            n = size / BUFFER * BUFFER;
-            put(s, from, n, s->offset);
-            s->offset += n;
-        } else {
+        if (size < LARGE)
             n = gather(s, from, size);
-        }
+        else if (in_page > 0)
+            n = gather(s, from, PAGE - in_page);
+        else
+            n = put_pages(s, from, size);
         from += n;
         size -= n;
     }

@@ -1,6 +1,6 @@
 #include "file/elements.h"
 
-enum { PART = 4 << 20 };
+#include "tensor/chunks.h"
 
 typedef graft_status visit_fn(void *user, const void *bytes, size_t size);
 
@@ -13,79 +13,35 @@ uint64_t graft__element_bytes(const graft_tensor *t)
     return (uint64_t)(t->numel / elements) * bytes;
 }
 
-static graft_status show(const char *bytes, uint64_t size, visit_fn *visit, void *user)
+graft_status graft__each_part(graft_ctx *g, const graft_tensor *t, visit_fn *visit, void *user)
 {
+    int64_t elements = 1;
+    size_t bytes = 0;
+    graft_dtype_block(t->dtype, &elements, &bytes);
+    const int64_t step = graft__chunks_step(t);
+    graft__chunks c;
     graft_status status = GRAFT_OK;
-    for (uint64_t at = 0; at < size && status == GRAFT_OK; at += PART)
-        status = visit(user, bytes + at, (size_t)(size - at < PART ? size - at : PART));
+    if (!graft__chunks_begin(&c, g, t))
+        status = graft_error_status(g);
+    for (int64_t at = 0; at < t->numel && status == GRAFT_OK; at += step) {
+        const int64_t n = t->numel - at < step ? t->numel - at : step;
+        const void *part = graft__chunks_at(&c, at, n);
+        status = part ? visit(user, part, (size_t)(n / elements) * bytes) : graft_error_status(g);
+    }
+    graft__chunks_end(&c);
     return status;
 }
 
-/* Where a walk over the parts of a strided tensor stands: one place in each of the dimensions
- * before `dim`, and `rows` of that one at a time, which fit a part. */
-typedef struct parts {
-    const graft_tensor *t;
-    int dim;
-    int64_t rows;
-    int64_t place[GRAFT_MAX_DIMS];
-} parts;
-
-static parts divide(const graft_tensor *t)
+graft_status graft__each_storage_part(graft_ctx *g, graft__storage *s, uint64_t begin, uint64_t end,
+                                      visit_fn *visit, void *user)
 {
-    parts p = {.t = t, .dim = t->ndim - 1};
-    uint64_t row = graft_dtype_size(t->dtype); /* bytes of one step along dim */
-    while (p.dim > 0 && row * (uint64_t)t->size[p.dim] <= PART)
-        row *= (uint64_t)t->size[p.dim--];
-    p.rows = (int64_t)(PART / row);
-    return p;
-}
-
-/* The next place; false behind the last. */
-static bool advance(parts *p)
-{
-    p->place[p->dim] += p->rows;
-    if (p->place[p->dim] < p->t->size[p->dim])
-        return true;
-    p->place[p->dim] = 0;
-    for (int d = p->dim - 1; d >= 0; d--) {
-        if (++p->place[d] < p->t->size[d])
-            return true;
-        p->place[d] = 0;
-    }
-    return false;
-}
-
-static graft_status show_part(const parts *p, visit_fn *visit, void *user)
-{
-    const graft_tensor *t = p->t;
-    int64_t size[GRAFT_MAX_DIMS];
-    int64_t offset = t->offset;
-    for (int d = 0; d < t->ndim; d++) {
-        size[d] = d < p->dim ? 1 : t->size[d];
-        offset += p->place[d] * t->stride[d];
-    }
-    const int64_t left = t->size[p->dim] - p->place[p->dim];
-    size[p->dim] = left < p->rows ? left : p->rows;
-    graft_tensor *part = graft__tensor_alias(t, t->ndim, size, t->stride, offset);
-    graft_tensor *copy = part ? graft__tensor_snapshot(part, t->object.ctx) : NULL;
-    graft_status status = copy ? GRAFT_OK : graft_error_status(t->object.ctx);
-    if (copy)
-        status = visit(user, graft__read(copy).data, (size_t)graft__element_bytes(copy));
-    graft__tensor_unref(copy);
-    graft__tensor_unref(part);
-    return status;
-}
-
-graft_status graft__each_part(const graft_tensor *t, visit_fn *visit, void *user)
-{
-    if (t->numel == 0)
+    const int64_t size = (int64_t)(end - begin);
+    if (size == 0)
         return GRAFT_OK;
-    if (t->contiguous)
-        return show(graft__read(t).data, graft__element_bytes(t), visit, user);
-    parts p = divide(t);
-    graft_status status;
-    do
-        status = show_part(&p, visit, user);
-    while (status == GRAFT_OK && advance(&p));
+    graft_tensor *t =
+        graft__tensor_over(graft__storage_ref(s), GRAFT_U8, 1, &size, NULL, (int64_t)begin);
+    const graft_status status =
+        t ? graft__each_part(g, t, visit, user) : graft_error_status(s->ctx);
+    graft__tensor_unref(t);
     return status;
 }

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "file/elements.h"
+#include "tensor/chunks.h"
 
 /* ---- One hash of all ---- */
 
@@ -60,70 +60,108 @@ void graft__hash_list(const graft__tensor_list *l, const unsigned char *hashes,
 
 /* ---- Elements ---- */
 
-static graft_status add_part(void *user, const void *bytes, size_t size)
-{
-    graft__sha256_add(user, bytes, size);
-    return GRAFT_OK;
-}
+/* Tensors that are hashed side by side: one thread reads a chunk of each, which nobody else may,
+ * and all hash. Nothing there allocates or sets an error. */
+enum { LANES = 16 };
 
-static graft_status hash_elements(const graft_tensor *t, unsigned char *out)
-{
+typedef struct lane {
     graft__sha256 h;
-    graft__sha256_begin(&h);
-    const graft_status status = graft__each_part(t, add_part, &h);
-    graft__sha256_end(&h, out);
+    graft__chunks chunks;
+    size_t item; /* of the list */
+    int64_t at;  /* elements hashed */
+    const void *bytes;
+    size_t size; /* of what is at hand */
+} lane;
+
+typedef struct race {
+    const graft__tensor_list *l;
+    unsigned char *out;
+    size_t next; /* item */
+    int count;   /* lanes in use, the first ones */
+    lane lane[LANES];
+} race;
+
+static void hash_chunk(void *user, int i)
+{
+    lane *const a = &((race *)user)->lane[i];
+    graft__sha256_add(&a->h, a->bytes, a->size);
+}
+
+static graft_status start(race *r)
+{
+    lane *const a = &r->lane[r->count++];
+    *a = (lane){.item = r->next++};
+    graft__sha256_begin(&a->h);
+    return graft__chunks_begin(&a->chunks, r->l->g, r->l->item[a->item].tensor)
+               ? GRAFT_OK
+               : graft_error_status(r->l->g);
+}
+
+static graft_status read_chunk(race *r, lane *a)
+{
+    const graft_tensor *t = a->chunks.tensor;
+    const int64_t step = graft__chunks_step(t), left = t->numel - a->at;
+    const int64_t n = left < step ? left : step;
+    int64_t elements = 1;
+    size_t bytes = 0;
+    graft_dtype_block(t->dtype, &elements, &bytes);
+    a->bytes = graft__chunks_at(&a->chunks, a->at, n);
+    a->size = (size_t)(n / elements) * bytes;
+    a->at += n;
+    return a->bytes ? GRAFT_OK : graft_error_status(r->l->g);
+}
+
+/* Lanes that are through go, and the last takes the place. */
+static void finish(race *r)
+{
+    for (int i = r->count - 1; i >= 0; i--) {
+        lane *const a = &r->lane[i];
+        if (a->at < a->chunks.tensor->numel)
+            continue;
+        graft__sha256_end(&a->h, r->out + a->item * GRAFT__SHA256_SIZE);
+        graft__chunks_end(&a->chunks);
+        *a = r->lane[--r->count];
+    }
+}
+
+static graft_status run_round(race *r, uint64_t *bytes)
+{
+    graft_status status = GRAFT_OK;
+    *bytes = 0;
+    while (status == GRAFT_OK && r->count < LANES && r->next < r->l->count)
+        status = start(r);
+    for (int i = 0; i < r->count && status == GRAFT_OK; i++) {
+        status = read_chunk(r, &r->lane[i]);
+        *bytes += r->lane[i].size;
+    }
+    if (status == GRAFT_OK) {
+        graft__pool_run(r->l->g->pool, r->count, hash_chunk, r);
+        finish(r);
+    }
     return status;
-}
-
-/* Contiguous tensors that threads share among them: nothing there allocates or sets an error. */
-enum { BATCH = 64 };
-#define BATCH_BYTES (UINT64_C(64) << 20)
-
-typedef struct batch {
-    const graft_tensor *tensor[BATCH];
-    unsigned char *out[BATCH];
-    int count;
-    uint64_t bytes;
-} batch;
-
-static void hash_one(void *user, int i)
-{
-    batch *b = user;
-    (void)hash_elements(b->tensor[i], b->out[i]);
-}
-
-static graft_status flush(batch *b, graft_ctx *g,
-                          graft_status (*advance)(void *user, uint64_t bytes), void *user)
-{
-    if (b->count > 0)
-        graft__pool_run(g->pool, b->count, hash_one, b);
-    const uint64_t bytes = b->bytes;
-    b->count = 0;
-    b->bytes = 0;
-    return advance ? advance(user, bytes) : GRAFT_OK;
 }
 
 graft_status graft__hash_tensors(const graft__tensor_list *l, unsigned char *out,
                                  graft_status (*advance)(void *user, uint64_t bytes), void *user)
 {
-    batch b = {.count = 0};
+    race *r = graft__alloc(l->g, sizeof *r);
+    if (!r)
+        return graft__fail_memory(l->g, sizeof *r, "hash");
+    r->l = l;
+    r->out = out;
+    r->next = 0;
+    r->count = 0;
     graft_status status = GRAFT_OK;
-    for (size_t i = 0; i < l->count && status == GRAFT_OK; i++) {
-        unsigned char *hash = out + i * GRAFT__SHA256_SIZE;
-        const graft_tensor *t = graft__listed_take(l, i);
-        if (!t)
-            return graft_error_status(l->g);
-        if (!t->contiguous) {
-            status = hash_elements(t, hash);
-        } else {
-            b.tensor[b.count] = t;
-            b.out[b.count++] = hash;
-        }
-        b.bytes += graft__element_bytes(t);
-        if (status == GRAFT_OK && (b.count == BATCH || b.bytes >= BATCH_BYTES))
-            status = flush(&b, l->g, advance, user);
+    while (status == GRAFT_OK && (r->count > 0 || r->next < l->count)) {
+        uint64_t bytes;
+        status = run_round(r, &bytes);
+        if (status == GRAFT_OK && advance)
+            status = advance(user, bytes);
     }
-    return status == GRAFT_OK ? flush(&b, l->g, advance, user) : status;
+    while (r->count > 0)
+        graft__chunks_end(&r->lane[--r->count].chunks);
+    graft__free(l->g, r, sizeof *r);
+    return status;
 }
 
 /* ---- Dicts ---- */

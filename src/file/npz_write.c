@@ -95,8 +95,8 @@ static graft_status write_part(void *user, const void *bytes, size_t size)
 static graft_status write_tensor(npz *z, size_t i)
 {
     const char *name = member_name(z, i);
-    const graft_tensor *t = name ? graft__listed_take(&z->list, i) : NULL;
-    if (!t)
+    const graft_tensor *t = z->list.item[i].tensor;
+    if (!name)
         return graft_error_status(z->w->g);
     char header[HEADER];
     size_t size = make_header(t, header);
@@ -104,7 +104,7 @@ static graft_status write_tensor(npz *z, size_t i)
     if (status == GRAFT_OK)
         status = graft__zip_write(z->zip, header, size);
     if (status == GRAFT_OK)
-        status = graft__each_part(t, write_part, z);
+        status = graft__each_part(z->w->g, t, write_part, z);
     if (status == GRAFT_OK)
         status = graft__zip_end(z->zip);
     z->w->report.tensors++;

@@ -175,8 +175,7 @@ graft_status graft__safetensors_write_file(const graft__safetensors_plan *p, uin
         const size_t i = p->order[k];
         if (p->shard[i] != shard)
             continue;
-        const graft_tensor *t = graft__listed_take(&p->list, i);
-        status = t ? graft__each_part(t, write_part, &(sink){w, save}) : graft_error_status(w->g);
+        status = graft__each_part(w->g, p->list.item[i].tensor, write_part, &(sink){w, save});
         w->report.tensors++;
         w->report.storages++;
     }

@@ -27,11 +27,6 @@ const char *graft__listed_name(const graft__tensor_list *l, size_t i)
     return l->names.data + l->item[i].name;
 }
 
-graft_tensor *graft__listed_take(const graft__tensor_list *l, size_t i)
-{
-    return graft__take_tensor(l->item[i].parent, l->item[i].entry);
-}
-
 graft_status graft__tensor_list_add(graft__tensor_list *l, const char *begin, const char *name,
                                     size_t length, const graft_dict *parent, size_t entry)
 {

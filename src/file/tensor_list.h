@@ -9,7 +9,7 @@ typedef struct graft__listed {
     size_t name, length; /* in the list's names; 0-terminated there, but may have 0 bytes inside */
     const graft_dict *parent;
     size_t entry;
-    graft_tensor *tensor; /* borrowed; its bytes may still wait: graft__listed_take */
+    graft_tensor *tensor; /* borrowed; its bytes may still wait */
 } graft__listed;
 
 typedef struct graft__tensor_list {
@@ -29,9 +29,6 @@ graft_status graft__tensor_list_of(const graft_dict *d, const char *begin, graft
 graft_status graft__tensor_list_sort(graft__tensor_list *l, const char *begin);
 
 const char *graft__listed_name(const graft__tensor_list *l, size_t i);
-
-/* Tensor i with its bytes there; NULL with the error set. */
-graft_tensor *graft__listed_take(const graft__tensor_list *l, size_t i);
 
 /* One more tensor, under a name of that length. */
 graft_status graft__tensor_list_add(graft__tensor_list *l, const char *begin, const char *name,

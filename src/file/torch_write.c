@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "file/elements.h"
 #include "file/zip.h"
 
 enum { ALIGN = 64 };
@@ -57,6 +58,13 @@ static graft_status put_pickle(archive *a)
     return status == GRAFT_OK ? end_member(a, size) : status;
 }
 
+static graft_status write_part(void *user, const void *bytes, size_t size)
+{
+    archive *a = user;
+    const graft_status status = graft__zip_write(a->zip, bytes, size);
+    return status == GRAFT_OK ? graft__written(a->out.w, size) : status;
+}
+
 static graft_status put_storage(archive *a, size_t number)
 {
     graft__writing *w = a->out.w;
@@ -64,18 +72,9 @@ static graft_status put_storage(archive *a, size_t number)
     const uint64_t size = s->end - s->begin;
     char name[48];
     snprintf(name, sizeof name, "archive/data/%zu", number);
-    if (size > 0 && !graft__storage_ready(s->storage, w->g))
-        return graft_error_status(w->g);
     graft_status status = graft__zip_begin(a->zip, name, size, w->options.alignment);
-    const unsigned char *from =
-        size ? (const unsigned char *)s->storage->buffer->data + s->begin : NULL;
-    for (uint64_t at = 0; at < size && status == GRAFT_OK; at += GRAFT__WRITE_PIECE) {
-        const size_t n =
-            size - at < GRAFT__WRITE_PIECE ? (size_t)(size - at) : (size_t)GRAFT__WRITE_PIECE;
-        status = graft__zip_write(a->zip, from + at, n);
-        if (status == GRAFT_OK)
-            status = graft__written(w, n);
-    }
+    if (status == GRAFT_OK)
+        status = graft__each_storage_part(w->g, s->storage, s->begin, s->end, write_part, a);
     return status == GRAFT_OK ? end_member(a, size) : status;
 }
 

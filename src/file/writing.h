@@ -24,9 +24,8 @@ graft_status graft__write_pt(graft__writing *w);
 graft_status graft__write_safetensors(graft__writing *w); /* one file, or shards and an index */
 graft_status graft__write_npz(graft__writing *w);
 
-/* Elements are passed on in pieces of this size, with graft__written after each: so a writer's own
- * memory is small, and a cancel is heard soon. */
-enum { GRAFT__WRITE_PIECE = 4 << 20 };
+/* Elements are passed on in chunks (file/elements.h), with graft__written after each: so a writer's
+ * own memory is small, and a cancel is heard soon. */
 
 /* Tells the progress. GRAFT_ERR_CANCELLED, with the error set, if the caller says stop. */
 graft_status graft__written(graft__writing *w, uint64_t bytes);
