@@ -79,6 +79,8 @@ static graft_status fill(graft__diff_work *w, graft_diff_report *d, graft__diff_
 {
     graft_status status = graft__diff_match(a, b);
     if (!status)
+        status = graft__diff_adapt(a, b, w->options.rules);
+    if (!status)
         status = add_entries(w, d, a, b);
     if (!status)
         status = compare_entries(w, d, a, b);

@@ -6,7 +6,7 @@
 
 #include "base/object.h"
 #include "base/text.h"
-#include "copy/node.h"
+#include "copy/item.h"
 #include "graft/diff.h"
 #include "tensor/dict.h"
 
@@ -50,6 +50,7 @@ typedef struct graft__diff_place {
     char *name;
     const graft__value *value; /* of the dict that is compared; NULL: node */
     graft__node *node;         /* held; NULL: value */
+    const graft__item *item;   /* of rules that wait for the other side's shape; or NULL */
     size_t mate;               /* its place on the other side; SIZE_MAX: none */
 } graft__diff_place;
 
@@ -57,12 +58,18 @@ typedef struct graft__diff_side {
     graft_ctx *g;
     graft__diff_place *place;
     size_t count, capacity;
+    graft__items items; /* of rules */
+    bool has_items;
 } graft__diff_side;
 
-/* All values below d, and with rules the tensors that these make. On failure too it is ended by
- * graft__diff_side_end. */
+/* All values below d; with rules the tensors that these make, and behind them the other values. On
+ * failure too it is ended by graft__diff_side_end. */
 graft_status graft__diff_side_of(graft__diff_side *s, const graft_dict *d,
                                  const graft_rules *rules);
+
+/* Carries out the rules of a's places that wait for what their mates are like. */
+graft_status graft__diff_adapt(graft__diff_side *a, const graft__diff_side *b,
+                               const graft_rules *rules);
 void graft__diff_side_end(graft__diff_side *s);
 
 /* Finds the mates of all places of both. GRAFT_ERR_NAME if one side has a name twice. */

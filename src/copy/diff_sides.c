@@ -34,14 +34,14 @@ static graft__diff_place *add_place(graft__diff_side *s, const char *prefix, con
 typedef struct visitor {
     graft__diff_side *side;
     const char *prefix;
-    bool tensors; /* those too; else other values alone */
+    bool tensors, others; /* which are wanted */
 } visitor;
 
 static graft_status visit(void *user, const char *path, graft_dict *parent, size_t i)
 {
     const visitor *v = user;
     const graft__value *value = &parent->entry[i].value;
-    if (value->kind == GRAFT_VALUE_TENSOR && !v->tensors)
+    if (value->kind == GRAFT_VALUE_TENSOR ? !v->tensors : !v->others)
         return GRAFT_OK;
     graft__diff_place *p = add_place(v->side, v->prefix, path);
     if (!p)
@@ -50,19 +50,75 @@ static graft_status visit(void *user, const char *path, graft_dict *parent, size
     return GRAFT_OK;
 }
 
+/* A quantized tensor that no rule has made numbers of: the tensors that it consists of. */
+static graft_status add_item(graft__diff_side *s, const graft__item *item)
+{
+    const graft__node *n = item->node;
+    if (n->quantised) {
+        visitor v = {.side = s, .prefix = item->name, .tensors = true};
+        return graft__dict_walk(n->dict->entry[n->entry].value.dict, "diff", VALUES_MAX, visit, &v);
+    }
+    graft__diff_place *p = add_place(s, NULL, item->name);
+    if (!p)
+        return GRAFT_ERR_MEMORY;
+    p->node = graft__node_ref(item->node);
+    p->item = item->adapts > 0 ? item : NULL;
+    return GRAFT_OK;
+}
+
+static graft_status add_items(graft__diff_side *s, graft_dict *d, const graft_rules *rules)
+{
+    graft_status status = graft__items_of(&s->items, d);
+    if (status)
+        return status;
+    s->has_items = true;
+    status = graft__rules_apply(rules, &s->items);
+    for (size_t i = 0; i < s->items.count && !status; i++)
+        status = add_item(s, &s->items.item[i]);
+    return status;
+}
+
 graft_status graft__diff_side_of(graft__diff_side *s, const graft_dict *d, const graft_rules *rules)
 {
     *s = (graft__diff_side){.g = d->object.ctx};
-    if (rules)
-        return graft__fail(s->g, GRAFT_ERR_ARGUMENT, "diff: no rules yet");
-    visitor v = {.side = s, .tensors = true};
-    return graft__dict_walk(d, "diff", VALUES_MAX, visit, &v);
+    const bool plain = !rules || graft_rules_len(rules) == 0;
+    graft_status status = GRAFT_OK;
+    if (!plain) /* nodes hold it, and read it alone */
+        status = add_items(s, (graft_dict *)(uintptr_t)d, rules);
+    visitor v = {.side = s, .tensors = plain, .others = true};
+    return status ? status : graft__dict_walk(d, "diff", VALUES_MAX, visit, &v);
+}
+
+graft_status graft__diff_adapt(graft__diff_side *a, const graft__diff_side *b,
+                               const graft_rules *rules)
+{
+    for (size_t i = 0; i < a->count; i++) {
+        graft__diff_place *p = &a->place[i];
+        graft_tensor_info target;
+        if (!p->item || p->mate == SIZE_MAX || !graft__diff_info(&b->place[p->mate], &target))
+            continue;
+        graft__node *n = graft__item_adapt(rules, p->item, &target.shape, target.dtype,
+                                           graft__diff_tensor(&b->place[p->mate]));
+        if (!n)
+            return graft_error_status(a->g);
+        graft__node_unref(p->node);
+        p->node = n;
+    }
+    return GRAFT_OK;
+}
+
+static void drop_place(const graft__diff_side *s, size_t i)
+{
+    graft__text_release(s->g, s->place[i].name);
+    graft__node_unref(s->place[i].node);
 }
 
 void graft__diff_side_end(graft__diff_side *s)
 {
     for (size_t i = 0; i < s->count; i++)
-        graft__text_release(s->g, s->place[i].name);
+        drop_place(s, i);
+    if (s->has_items)
+        graft__items_free(&s->items);
     graft__free(s->g, s->place, s->capacity * sizeof *s->place);
     *s = (graft__diff_side){.g = s->g};
 }

@@ -379,6 +379,40 @@ static void views_are_read_in_order(void **state)
     assert_int_equal(n.changed, 10);
 }
 
+/* ---- Rules ---- */
+
+static void rules_are_applied_to_a(void **state)
+{
+    graft_ctx *g = context(state);
+    graft_tensor *x = graft_view(graft_arange(g, 0, 12, 1, GRAFT_F32), graft_shape2(3, 4));
+    graft_dict *a = graft_dict_new(g), *b = graft_dict_new(g);
+    graft_dict_set_tensor(a, "module.w", x);
+    graft_dict_set_tensor(a, "module.half", x);
+    graft_dict_set_tensor(a, "module.rows", graft_narrow(x, 0, 0, 2));
+    graft_dict_set_tensor(a, "module.away", x);
+    graft_dict_set_int(a, "epoch", 3);
+    graft_dict_set_tensor(b, "w", graft_transpose(x, 0, 1));
+    graft_dict_set_tensor(b, "half", graft_cast(x, GRAFT_F16));
+    graft_dict_set_tensor(b, "rows", x);
+    graft_dict_set_int(b, "epoch", 3);
+    graft_diff_options o = graft_diff_defaults();
+    o.rules = graft_rules_parse(g, "strip module.\nskip away\ntranspose w\ncast half target\n"
+                                   "resize rows new=initial\n");
+    assert_no_error(g);
+    graft_diff_report *d = compare(a, b, &o);
+    assert_entry(d, 0, "w", GRAFT_DIFF_EQUAL, "");
+    assert_entry(d, 1, "half", GRAFT_DIFF_EQUAL, "");
+    assert_entry(d, 2, "rows", GRAFT_DIFF_EQUAL, "");
+    assert_entry(d, 3, "epoch", GRAFT_DIFF_EQUAL, "");
+    assert_int_equal(graft_diff_len(d), 4);
+    o.rules = graft_rules_parse(g, "");
+    assert_int_equal(graft_diff_count(compare(a, b, &o), GRAFT_DIFF_MISSING), 4);
+    o.rules = graft_rules_parse(g, "map * same");
+    assert_no_error(g);
+    assert_null(graft_diff(a, b, &o));
+    assert_error_has(g, GRAFT_ERR_NAME, "same");
+}
+
 /* ---- Threads ---- */
 
 static void threads_change_nothing(void **state)
@@ -521,7 +555,6 @@ static void compare_without_memory(void *user, failing_allocator *allocator)
     graft_ctx *g = failing_allocator_open(allocator);
     if (!g)
         return;
-    (void)user;
     graft_dict *a = graft_dict_new(g), *b = graft_dict_new(g);
     graft_tensor *x = graft_ones(g, graft_shape2(3, 4), GRAFT_F32);
     const bool made =
@@ -531,9 +564,11 @@ static void compare_without_memory(void *user, failing_allocator *allocator)
             b, "y", graft_transpose(graft_ones(g, graft_shape2(4, 3), GRAFT_F32), 0, 1)) &&
         !graft_dict_set_int(a, "epoch", 1) && !graft_dict_set_int(b, "epoch", 2) &&
         !graft_dict_set_int(b, "more", 2);
-    graft_diff_report *d = made ? graft_diff(a, b, NULL) : NULL;
+    graft_diff_options o = graft_diff_defaults();
+    o.rules = user ? graft_rules_parse(g, "add m.\nstrip m.\ntranspose y\ntranspose y\n") : NULL;
+    graft_diff_report *d = made && (o.rules || !user) ? graft_diff(a, b, &o) : NULL;
     if (d) {
-        assert_int_equal(graft_diff_count(d, GRAFT_DIFF_EQUAL), 0);
+        assert_int_equal(graft_diff_count(d, GRAFT_DIFF_EQUAL), user ? 1 : 0);
         assert_int_equal(graft_diff_rows(d, 0), 3);
         assert_non_null(graft_diff_text(d));
     } else {
@@ -546,6 +581,8 @@ static void memory_may_run_out(void **unused)
 {
     (void)unused;
     failing_allocator_sweep(compare_without_memory, NULL);
+    int rules;
+    failing_allocator_sweep(compare_without_memory, &rules);
 }
 
 #define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, fixture_open, fixture_check)
@@ -564,6 +601,7 @@ int main(void)
         WITH_FIXTURE(dtypes_that_are_no_numbers),
         WITH_FIXTURE(rows_are_listed),
         WITH_FIXTURE(views_are_read_in_order),
+        WITH_FIXTURE(rules_are_applied_to_a),
         WITH_FIXTURE(threads_change_nothing),
         cmocka_unit_test(eight_bits),
         WITH_FIXTURE(wrong_arguments),
