@@ -392,7 +392,7 @@ static void rules_are_applied_to_a(void **state)
     graft_dict_set_tensor(a, "module.away", x);
     graft_dict_set_int(a, "epoch", 3);
     graft_dict_set_tensor(b, "w", graft_transpose(x, 0, 1));
-    graft_dict_set_tensor(b, "half", graft_cast(x, GRAFT_F16));
+    graft_dict_set_tensor(b, "half", graft_to(x, GRAFT_F16));
     graft_dict_set_tensor(b, "rows", x);
     graft_dict_set_int(b, "epoch", 3);
     graft_diff_options o = graft_diff_defaults();
