@@ -177,8 +177,8 @@ static void print_options(FILE *out, const cli_command *command)
 {
     static const char *const titles[] = {
         [CLI_OWN] = "options:",
-        [CLI_GROUP] = "rules, which are followed in their order; each value is what follows the "
-                      "word in a file of rules:",
+        [CLI_GROUP] = ("rules, which are followed in their order; each value is what follows the "
+                       "word in a file of rules:"),
         [CLI_COMMON] = "common options:",
     };
     cli_option o;
