@@ -318,6 +318,97 @@ static void test_blocks(void **state)
     graft_close(g);
 }
 
+/* A list of these integers as a value. */
+static graft__value integers(graft_ctx *g, graft_value_kind kind, int count, const int64_t *number)
+{
+    graft_dict *list = graft__container_new(g, kind);
+    for (int i = 0; list && i < count; i++)
+        graft__list_append(list, "test", graft__int_value(number[i]));
+    return list ? graft__dict_value(list) : (graft__value){.kind = GRAFT_VALUE_NONE};
+}
+
+static void set_field(graft_ctx *g, graft_dict *d, const char *name, graft__value value)
+{
+    graft__value key = graft__text_value(g, "test", GRAFT_VALUE_STRING, name, strlen(name));
+    if (key.kind == GRAFT_VALUE_NONE)
+        graft__value_drop(g, &value);
+    else
+        graft__dict_put(d, "test", key, value);
+}
+
+static void set_tensor(graft_ctx *g, graft_dict *d, const char *name, graft_tensor *t)
+{
+    if (t)
+        set_field(g, d, name, graft__tensor_value(graft__tensor_ref(t)));
+}
+
+/* "w": what a file has of torch.quantize_per_channel of [2, 3], 0 to 5 in bytes or half bytes. NULL
+ * without memory. */
+static graft__node *quantised(graft_ctx *g, bool packed, const char *scheme)
+{
+    static const unsigned char bytes[] = {0, 1, 2, 3, 4, 5}, halves[] = {0x10, 0x32, 0x54};
+    static const float scales[] = {0.5F, 2}, zeros[] = {1, 3};
+    static const int64_t size[] = {2, 3}, stride[] = {3, 1};
+    graft_dict *root = graft_dict_new(g), *record = graft__container_new(g, GRAFT_VALUE_RECORD);
+    if (record) {
+        record->making = GRAFT__MADE_BY_CALL;
+        record->args = graft__container_new(g, GRAFT_VALUE_TUPLE);
+        record->attributes = graft__dict_new(g);
+    }
+    if (!root || !record || !record->args || !record->attributes ||
+        !graft__dict_set_class(record, "test", "torch._utils._rebuild_qtensor", 29, 12)) {
+        graft__dict_unref(record);
+        return NULL;
+    }
+    graft__list_append(record->args, "test", graft__int_value(0));
+    graft__list_append(record->args, "test", graft__int_value(0));
+    graft__list_append(record->args, "test", integers(g, GRAFT_VALUE_TUPLE, 2, size));
+    graft__list_append(record->args, "test", integers(g, GRAFT_VALUE_TUPLE, 2, stride));
+    graft_dict *const fields = record->attributes;
+    const char *const dtype = packed ? "torch.quint4x2" : "torch.quint8";
+    set_field(g, fields, "dtype",
+              graft__text_value(g, "test", GRAFT_VALUE_STRING, dtype, strlen(dtype)));
+    set_field(g, fields, "scheme",
+              graft__text_value(g, "test", GRAFT_VALUE_STRING, scheme, strlen(scheme)));
+    set_field(g, fields, "axis", graft__int_value(0));
+    set_tensor(g, fields, "scales", test_floats(g, scales, 2));
+    set_tensor(g, fields, "zero_points", test_floats(g, zeros, 2));
+    if (packed)
+        set_tensor(g, fields, "packed", graft_from_data(g, halves, graft_shape1(3), GRAFT_BITS4X2));
+    else
+        set_tensor(g, fields, "int_repr", graft_from_data(g, bytes, graft_shape2(2, 3), GRAFT_U8));
+    set_field(g, root, "w", graft__dict_value(record));
+    return graft_error(g) ? NULL : graft__node_source(root, 0, 0);
+}
+
+static void test_quantised(void **state)
+{
+    (void)state;
+    graft_ctx *g = test_open();
+    for (int packed = 0; packed < 2; packed++) {
+        graft__node *w = quantised(g, packed, "torch.per_channel_affine");
+        assert_non_null(w);
+        assert_value(g, graft__node_dequantise(w, "w"), graft_shape2(2, 3),
+                     NUMBERS(-.5, 0, .5, 0, 2, 4));
+        assert_null(graft__node_slice(w, "w", 0, 0, 1));
+        assert_error(g, GRAFT_ERR_DTYPE, "w: slice: the tensor is quantized: dequantise it first");
+        assert_null(graft__node_run(w, g));
+        assert_error(g, GRAFT_ERR_DTYPE, "plan: 'w' is quantized: dequantise it first");
+        assert_null(graft__node_promise(w, g));
+        assert_error(g, GRAFT_ERR_DTYPE, "plan: 'w' is quantized: dequantise it first");
+        graft__node_unref(w);
+    }
+    graft__node *w = quantised(g, false, "torch.per_tensor_affine");
+    assert_null(graft__node_dequantise(w, "w"));
+    assert_error_has(g, GRAFT_ERR_ARGUMENT, "a quantized tensor without a scale and a zero point");
+    graft__node_unref(w);
+    w = quantised(g, false, "torch.per_channel_symmetric");
+    assert_null(graft__node_dequantise(w, "w"));
+    assert_error_has(g, GRAFT_ERR_ARGUMENT, "a quantized tensor of another scheme");
+    graft__node_unref(w);
+    graft_close(g);
+}
+
 /* ---- What is refused ---- */
 
 static void test_errors(void **state)
@@ -592,8 +683,10 @@ static void use_all(graft_ctx *g)
     graft__node *grid = graft__node_resample(w, "w", 0, 2, 2, 3, 3, GRAFT__BICUBIC, true);
     graft__node *sum = graft__node_reduce(grid, "w", 0, true);
     graft__node *copies = graft__node_inflate(sum, "w", 0, 2, true);
-    graft__node *end[] = {rows, copies, part, w};
-    for (size_t i = 0; i < 4; i++) {
+    graft__node *bytes = quantised(g, true, "torch.per_channel_affine");
+    graft__node *plain = graft__node_dequantise(bytes, "w");
+    graft__node *end[] = {rows, copies, part, w, plain};
+    for (size_t i = 0; i < sizeof end / sizeof *end; i++) {
         if (!end[i])
             continue;
         graft__tensor_unref(graft__node_run(end[i], g));
@@ -607,7 +700,7 @@ static void use_all(graft_ctx *g)
             graft__storage_ready(later->storage, g);
         graft__tensor_unref(later);
     }
-    graft__node *const all[] = {w, half, part, more, rows, grid, sum, copies};
+    graft__node *const all[] = {w, half, part, more, rows, grid, sum, copies, bytes, plain};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         graft__node_unref(all[i]);
 }
@@ -641,6 +734,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_normal),
     cmocka_unit_test(test_resample),
     cmocka_unit_test(test_blocks),
+    cmocka_unit_test(test_quantised),
     cmocka_unit_test(test_errors),
     cmocka_unit_test(test_too_many_steps),
     cmocka_unit_test(test_words),
