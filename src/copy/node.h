@@ -43,7 +43,7 @@ typedef enum graft__filling {
 typedef struct graft__losses {
     _Atomic uint32_t refs;
     graft_allocator allocator; /* of this block */
-    _Atomic int64_t seen;      /* elements from the first on that are counted */
+    _Atomic int64_t seen;      /* behind the last element that is counted */
     _Atomic int64_t overflows; /* were finite and no longer are, or do not fit an integer */
     _Atomic uint64_t error;    /* the largest of the others: the bits of a double */
 } graft__losses;

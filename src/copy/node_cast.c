@@ -22,15 +22,15 @@ static graft__losses *losses_new(graft_ctx *g)
     return l;
 }
 
-/* Whoever moves `seen` on counts what it passed over. */
+/* Whoever moves `seen` on counts what lies behind it. What was left out there is not wanted. */
 static bool claim(graft__losses *l, int64_t first, int64_t end, int64_t *from)
 {
     int64_t seen = atomic_load(&l->seen);
     do {
-        if (first > seen || end <= seen)
+        if (end <= seen)
             return false;
     } while (!atomic_compare_exchange_weak(&l->seen, &seen, end));
-    *from = seen;
+    *from = first > seen ? first : seen;
     return true;
 }
 
@@ -98,4 +98,11 @@ graft__node *graft__node_cast(graft__node *in, const char *name, graft_dtype dty
         return graft__node_made(n, name);
     graft__node_unref(n);
     return NULL;
+}
+
+graft__node *graft__node_cast_after(graft__node *in, const char *name, const graft__node *cast)
+{
+    graft__node *n = in ? graft__node_cast(in, name, cast->dtype) : NULL;
+    graft__node_unref(in);
+    return n;
 }

@@ -4,7 +4,7 @@
 
 #include "copy/node_make.h"
 
-extern const graft__step graft__cast_step, graft__dequantise_step;
+extern const graft__step graft__dequantise_step;
 
 /* Elements first to first + count - 1, of dtypes that graft computes in, and what they lose. pool
  * NULL: on this thread. */

@@ -108,6 +108,8 @@ const graft__step graft__reshape_step = {"reshape", run_reshape, describe_reshap
 
 graft__node *graft__node_reshape(graft__node *in, const char *name, graft_shape shape)
 {
+    if (in && in->step == &graft__cast_step)
+        return graft__node_cast_after(graft__node_reshape(in->input[0], name, shape), name, in);
     graft__node *n = graft__node_on(in, name, &graft__reshape_step, 0);
     if (!n)
         return NULL;
@@ -206,6 +208,9 @@ const graft__step graft__slice_step = {"slice", run_slice, describe_slice, .take
 graft__node *graft__node_slice(graft__node *in, const char *name, int dim, int64_t start,
                                int64_t end)
 {
+    if (in && in->step == &graft__cast_step)
+        return graft__node_cast_after(graft__node_slice(in->input[0], name, dim, start, end), name,
+                                      in);
     graft__node *n = graft__node_on(in, name, &graft__slice_step, GRAFT__TAKES_BLOCKS);
     const int d = n ? graft__node_dim(n, name, dim, 0) : -1;
     if (d < 0)

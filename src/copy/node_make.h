@@ -45,6 +45,11 @@ bool graft__rows_are_blocks(graft__node *n, const char *name);
 /* "rows 2 to 4", "dim 1 from 0 to 9" */
 void graft__describe_range(graft__text *out, int dim, int64_t start, int64_t end);
 
+/* A cast like that one of `in`, whose reference it takes; NULL gives NULL. Steps that take a part
+ * of a cast are carried out before it: each part then knows what it has lost itself. */
+graft__node *graft__node_cast_after(graft__node *in, const char *name, const graft__node *cast);
+extern const graft__step graft__cast_step;
+
 /* ---- Running ---- */
 
 /* The tensor of a source's elements as they are stored; its bytes may wait. */

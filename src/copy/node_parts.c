@@ -192,6 +192,9 @@ const graft__step graft__part_step = {"split", run_part, describe_part, .takes_m
 graft__node *graft__node_part(graft__node *in, const char *name, int dim, int which, int count,
                               const int64_t *sizes, int64_t groups)
 {
+    if (in && in->step == &graft__cast_step)
+        return graft__node_cast_after(
+            graft__node_part(in->input[0], name, dim, which, count, sizes, groups), name, in);
     graft__node *n = graft__node_on(in, name, &graft__part_step, GRAFT__TAKES_BLOCKS);
     const int d = n ? graft__node_dim(n, name, dim, 0) : -1;
     if (d < 0)

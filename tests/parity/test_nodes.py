@@ -441,6 +441,15 @@ def test_threads_change_nothing():
         assert lost == other
 
 
+def test_parts_of_a_cast_know_what_they_lost(move):
+    x = torch.tensor([[1e6, 1], [2, 1e6], [3, 3.001]])
+    moved = move({"w": x}, "cast w float16", "split w 0 a b c")
+    same(moved["b"], x.half()[1:2])
+    same(moved["c"], x.half()[2:])
+    assert [moved.losses(name)[0] for name in "abc"] == [0, 1, 0]  # a was not wanted yet
+    assert moved.losses("c")[1] == float((x[2].double() - x[2].half().double()).abs().max())
+
+
 # ---- Through a file: values are computed a piece at a time, where they can be ----
 
 PIECEWISE = ["cast w float16", "slice w 0 100 900", "slice w 0 1 end", "reshape w -1",

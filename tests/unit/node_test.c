@@ -524,6 +524,10 @@ static void test_words(void **state)
     assert_words(g, graft__node_cast(rows, "w", GRAFT_F16),
                  "rows 0 to 9 of fc.weight, float32 to float16");
     assert_words(g, graft__node_cast(w, "w", GRAFT_F16), "float32 to float16");
+    graft__node *half = graft__node_cast(w, "w", GRAFT_F16);
+    assert_words(g, graft__node_slice(half, "w", 0, 0, 10),
+                 "rows 0 to 9 of fc.weight, float32 to float16");
+    graft__node_unref(half);
     assert_words(g, graft__node_part(w, "w", 1, 1, 2, NULL, 1), "dim 1 from 2 to 3 of fc.weight");
     assert_words(g, graft__node_part(w, "w", 0, 1, 2, NULL, 5),
                  "of each group rows 10 to 19 of fc.weight");
