@@ -7,6 +7,9 @@
 
 /* ---- The grammar of one kind ---- */
 
+/* Bytes of a word in an error. */
+enum { SHOWN = 160 };
+
 typedef struct slot {
     const graft__argument *argument;
     bool needed, repeats, is_option;
@@ -69,6 +72,19 @@ static graft_status bad_count(graft_ctx *g, const char *where, const graft__rule
                        kind->verb, kind->arguments, words, words == 1 ? "" : "s");
 }
 
+/* The word, or its beginning, for an error. */
+static const char *shown(const char *word, char out[SHOWN])
+{
+    size_t length = strlen(word);
+    const bool fits = length < SHOWN;
+    if (!fits)
+        for (length = SHOWN - 4; length > 0 && ((unsigned char)word[length] & 0xC0) == 0x80;)
+            length--;
+    memcpy(out, word, length);
+    strcpy(out + length, fits ? "" : "...");
+    return out;
+}
+
 static graft_status take(graft__rule_text *t, const char *where, const graft__argument *a,
                          const char *word)
 {
@@ -78,11 +94,12 @@ static graft_status take(graft__rule_text *t, const char *where, const graft__ar
     if (good)
         return GRAFT_OK;
     const char *verb = graft__rule_verbs[t->rule->kind].verb;
+    char text[SHOWN];
     if (t->why[0])
-        return graft__fail(t->g, GRAFT_ERR_ARGUMENT, "%s: %s: %s \"%.200s\": %s", where, verb,
-                           a->name, word, t->why);
-    return graft__fail(t->g, GRAFT_ERR_ARGUMENT, "%s: %s: %s \"%.200s\": expected %s", where, verb,
-                       a->name, word, a->expected ? a->expected : a->name);
+        return graft__fail(t->g, GRAFT_ERR_ARGUMENT, "%s: %s: %s \"%s\": %s", where, verb, a->name,
+                           shown(word, text), t->why);
+    return graft__fail(t->g, GRAFT_ERR_ARGUMENT, "%s: %s: %s \"%s\": expected %s", where, verb,
+                       a->name, shown(word, text), a->expected ? a->expected : a->name);
 }
 
 static graft_status take_all(graft__rule_text *t, const char *where, char *const *word,
@@ -150,12 +167,13 @@ static bool find_verb(const char *word, graft__rule_kind *kind)
 static graft_status fail_verb(graft_ctx *g, const char *where, const char *word)
 {
     graft__text verbs;
+    char text[SHOWN];
     graft__text_init(&verbs, g);
     for (int i = 0; i < GRAFT__RULES; i++)
         graft__text_addf(&verbs, "%s%s", i ? ", " : "", graft__rule_verbs[i].verb);
     graft_status status =
-        graft__fail(g, GRAFT_ERR_ARGUMENT, "%s: no rule is called \"%.100s\": expected one of %s",
-                    where, word, verbs.data ? verbs.data : "them");
+        graft__fail(g, GRAFT_ERR_ARGUMENT, "%s: no rule is called \"%s\": expected one of %s",
+                    where, shown(word, text), verbs.data ? verbs.data : "them");
     graft__text_free(&verbs);
     return status;
 }

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/vector.h"
 #include "copy/rules.h"
+#include "file/json.h"
 
 static bool is_blank(char c)
 {
@@ -63,15 +64,26 @@ static graft_status take_word(graft__words *out, const char *where, const char *
     return status;
 }
 
+static graft_status check_text(graft_ctx *g, const char *where, const char *line, size_t length)
+{
+    size_t bad;
+    for (size_t i = 0; i < length; i++)
+        if (((unsigned char)line[i] < ' ' && !is_blank(line[i])) || line[i] == 0x7F)
+            return graft__fail(g, GRAFT_ERR_ARGUMENT,
+                               "%s: expected one line of text, got a %s in it", where,
+                               line[i] == '\n' ? "line break" : "control character");
+    return graft__is_utf8(line, length, &bad)
+               ? GRAFT_OK
+               : graft__fail(g, GRAFT_ERR_ARGUMENT, "%s: expected UTF-8, byte %zu is not", where,
+                             bad + 1);
+}
+
 graft_status graft__words_of(graft__words *out, graft_ctx *g, const char *where, const char *line,
                              size_t length)
 {
     *out = (graft__words){.g = g};
     const char *end = line + length;
-    graft_status status = GRAFT_OK;
-    if (memchr(line, 0, length) || memchr(line, '\n', length))
-        status = graft__fail(g, GRAFT_ERR_ARGUMENT, "%s: expected one line of text, got a %s in it",
-                             where, memchr(line, 0, length) ? "0 byte" : "line break");
+    graft_status status = check_text(g, where, line, length);
     while (!status) {
         while (line < end && is_blank(*line))
             line++;

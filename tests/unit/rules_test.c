@@ -105,6 +105,8 @@ static const char *const errors[][2] = {
     {"take", "rules_add: take: expected GLOB..., got 0 words"},
     {"strip a b", "rules_add: strip: expected PREFIX, got 2 words"},
     {"strip ''", "rules_add: strip: PREFIX \"\": expected 1 to 1000 bytes"},
+    {"strip \x01", "rules_add: expected one line of text, got a control character in it"},
+    {"strip a\xE4", "rules_add: expected UTF-8, byte 8 is not"},
     {"strip 'a", "rules_add: a quote ' is not closed"},
     {"slice fc 0 1", "rules_add: slice: expected GLOB DIM START END, got 3 words"},
     {"slice fc x 1 2", "rules_add: slice: DIM \"x\": expected a dimension from -8 to 7"},
@@ -212,7 +214,7 @@ static void files(void **state)
     file_put(path, "strip a.\nadd \0b\n", 16);
     assert_null(graft_rules_read(g, path));
     assert_error_has(g, GRAFT_ERR_ARGUMENT,
-                     "line 2: expected one line of text, got a 0 byte in it");
+                     "line 2: expected one line of text, got a control character in it");
     file_put(path, "strip a.\nadd b.\n", 16);
     assert_int_equal(graft_rules_len(graft_rules_read(g, path)), 2);
     assert_null(graft_rules_read(g, folder));
