@@ -183,8 +183,7 @@ static const char *see_regex(parsed *p, const char *text)
         char c = *text++;
         if (c == '\\' && strchr(".[]{}()*+?|^$\\/-_:", *text) && *text)
             c = *text++;
-        else if (c == '[' && text[0] != '^' && text[0] != '[' && text[0] != ']' && text[0] &&
-                 text[1] == ']')
+        else if (c == '[' && text[0] != '^' && text[0] != ']' && text[0] && text[1] == ']')
             c = text[0], text += 2;
         else if (strchr("\\[.*+?{|^$)", c))
             return no_literals;

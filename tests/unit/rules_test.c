@@ -256,6 +256,7 @@ static const char *const inverses[][2] = {
     {"rename '^h\\.([0-9]+)\\.' 'layers.\\1.'", "rename ^layers\\.([0-9]+)\\. h.\\1."},
     {"rename '([a-z]+)[.]([0-9]+)' 'x\\2_\\1'", "rename x([0-9]+)_([a-z]+) \\2.\\1"},
     {"rename a\\\\b 'c\\\\d'", "rename c\\\\d a\\\\b"},
+    {"rename a[[][.]b x", "rename x a[.b"},
     {"permute w 2 0 1", "permute w 1 2 0"},
     {"permute w -1 0 1", "permute w 1 2 0"},
     {"transpose w 0 1", "transpose w 0 1"},
