@@ -28,6 +28,8 @@ bool graft__guess_add(graft__guess_names *names, const char *name, const graft_s
 
 void graft__guess_free(graft__guess_names *names)
 {
+    if (names->sorted)
+        graft__free(names->ctx, names->sorted, names->count * sizeof(graft__guess_name *));
     graft__free(names->ctx, names->name, names->capacity * sizeof *names->name);
     *names = (graft__guess_names){.ctx = names->ctx};
 }
@@ -39,22 +41,17 @@ static int compare_names(const void *a, const void *b)
     return strcmp((*(graft__guess_name *const *)a)->name, (*(graft__guess_name *const *)b)->name);
 }
 
-graft__guess_index graft__guess_sort(const graft__guess_names *names)
+static bool sort_names(graft__guess_names *names)
 {
-    graft__guess_index index = {.ctx = names->ctx, .capacity = names->count};
-    index.name = graft__alloc(names->ctx, index.capacity * sizeof *index.name);
-    if (!index.name)
-        return index;
+    if (names->sorted)
+        return true;
+    names->sorted = graft__alloc(names->ctx, names->count * sizeof(graft__guess_name *));
+    if (!names->sorted)
+        return false;
     for (size_t i = 0; i < names->count; i++)
-        if (!names->name[i].solved)
-            index.name[index.count++] = &names->name[i];
-    qsort(index.name, index.count, sizeof *index.name, compare_names);
-    return index;
-}
-
-void graft__guess_index_free(graft__guess_index *index)
-{
-    graft__free(index->ctx, index->name, index->capacity * sizeof *index->name);
+        names->sorted[i] = &names->name[i];
+    qsort(names->sorted, names->count, sizeof(graft__guess_name *), compare_names);
+    return true;
 }
 
 /* strcmp of a name and of head and rest behind each other. */
@@ -64,15 +61,15 @@ static int compare_made(const char *name, const char *head, size_t length, const
     return order ? order : strcmp(name + length, rest);
 }
 
-graft__guess_name *graft__guess_find(const graft__guess_index *index, const char *head,
-                                     size_t length, const char *rest)
+graft__guess_name *graft__guess_find(graft__guess_names *names, const char *head, size_t length,
+                                     const char *rest)
 {
-    size_t low = 0, high = index->count;
+    size_t low = 0, high = sort_names(names) ? names->count : 0;
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
-        const int order = compare_made(index->name[middle]->name, head, length, rest);
+        const int order = compare_made(names->sorted[middle]->name, head, length, rest);
         if (order == 0)
-            return index->name[middle];
+            return names->sorted[middle]->solved ? NULL : names->sorted[middle];
         if (order < 0)
             low = middle + 1;
         else
@@ -96,7 +93,7 @@ static size_t common_end(const char *a, const char *b)
 
 /* The wanted name that a name becomes by the change of prefix, or NULL. */
 static graft__guess_name *becomes(const graft__guess_prefix *p, const char *name,
-                                  const graft__guess_index *wanted)
+                                  graft__guess_names *wanted)
 {
     return strncmp(name, p->from, p->from_length) == 0
                ? graft__guess_find(wanted, p->to, p->to_length, name + p->from_length)
@@ -109,7 +106,7 @@ static bool same_shape(const graft_shape *a, const graft_shape *b)
 }
 
 /* Counts what of every step-th spare name it explains. */
-static void judge(const graft__guess_names *spare, size_t step, const graft__guess_index *wanted,
+static void judge(const graft__guess_names *spare, size_t step, graft__guess_names *wanted,
                   graft__guess_prefix *p)
 {
     p->explains = p->alike = 0;
@@ -128,7 +125,7 @@ static bool is_better(const graft__guess_prefix *p, const graft__guess_prefix *q
 
 /* Tries the prefixes that a wanted name and those spare ones suggest that share the longest end
  * with it. */
-static void try_prefixes(const graft__guess_names *spare, const graft__guess_index *wanted,
+static void try_prefixes(const graft__guess_names *spare, graft__guess_names *wanted,
                          const char *name, graft__guess_prefix *best)
 {
     size_t longest = 1;
@@ -155,37 +152,33 @@ static void try_prefixes(const graft__guess_names *spare, const graft__guess_ind
     }
 }
 
-bool graft__guess_prefix_of(const graft__guess_names *wanted, const graft__guess_names *spare,
+bool graft__guess_prefix_of(graft__guess_names *wanted, const graft__guess_names *spare,
                             graft__guess_prefix *out)
 {
-    graft__guess_index names = graft__guess_sort(wanted);
     *out = (graft__guess_prefix){.explains = 0};
     size_t tries = 0;
     for (size_t i = 0; i < wanted->count && tries < TRIES; i++) {
         if (wanted->name[i].solved)
             continue;
-        try_prefixes(spare, &names, wanted->name[i].name, out);
+        try_prefixes(spare, wanted, wanted->name[i].name, out);
         tries++;
     }
     for (size_t i = 0; i < spare->count; i++)
         out->of += !spare->name[i].solved;
     if (out->explains > 0)
-        judge(spare, 1, &names, out);
-    graft__guess_index_free(&names);
+        judge(spare, 1, wanted, out);
     return out->explains > 0;
 }
 
 void graft__guess_solve(graft__guess_names *wanted, graft__guess_names *spare,
                         const graft__guess_prefix *prefix)
 {
-    graft__guess_index names = graft__guess_sort(wanted);
     for (size_t i = 0; i < spare->count; i++) {
         graft__guess_name *s = &spare->name[i];
-        graft__guess_name *w = s->solved ? NULL : becomes(prefix, s->name, &names);
+        graft__guess_name *w = s->solved ? NULL : becomes(prefix, s->name, wanted);
         if (w)
             s->solved = w->solved = true;
     }
-    graft__guess_index_free(&names);
 }
 
 /* ---- Slips of the finger ---- */

@@ -17,6 +17,7 @@ typedef struct graft__guess_names {
     graft_ctx *ctx;
     graft__guess_name *name;
     size_t count, capacity;
+    graft__guess_name **sorted; /* by name, once it is needed; NULL: not yet */
 } graft__guess_names;
 
 /* false, without an error set, without memory. */
@@ -34,26 +35,17 @@ typedef struct graft__guess_prefix {
 
 /* The change of prefix that explains the most of the spare names, of the right shapes where that
  * can be, if any explains one. */
-bool graft__guess_prefix_of(const graft__guess_names *wanted, const graft__guess_names *spare,
+bool graft__guess_prefix_of(graft__guess_names *wanted, const graft__guess_names *spare,
                             graft__guess_prefix *out);
 
 /* Marks as solved what a prefix explains, on both sides. */
 void graft__guess_solve(graft__guess_names *wanted, graft__guess_names *spare,
                         const graft__guess_prefix *prefix);
 
-/* Names that are not solved, sorted; NULL in name, and nothing found, without memory. */
-typedef struct graft__guess_index {
-    graft_ctx *ctx;
-    graft__guess_name **name;
-    size_t count, capacity;
-} graft__guess_index;
-
-graft__guess_index graft__guess_sort(const graft__guess_names *names);
-void graft__guess_index_free(graft__guess_index *index);
-
-/* The name that is `head` (of so many bytes) and `rest`; NULL if there is none. */
-graft__guess_name *graft__guess_find(const graft__guess_index *index, const char *head,
-                                     size_t length, const char *rest);
+/* The name that is `head` (of so many bytes) and `rest`, if it is not solved; NULL else, and
+ * without memory. No names are added from then on. */
+graft__guess_name *graft__guess_find(graft__guess_names *names, const char *head, size_t length,
+                                     const char *rest);
 
 #define GRAFT__GUESS_NONE ((size_t)-1)
 

@@ -192,19 +192,17 @@ static const family families[] = {
 };
 
 /* How many wholes of `wholes` have all their parts in `parts`; marks all as solved. */
-static size_t solve_family(const family *f, const graft__guess_index *wholes,
-                           const graft__guess_index *parts)
+static size_t solve_family(const family *f, graft__guess_names *wholes, graft__guess_names *parts)
 {
     size_t n = 0;
     const size_t length = strlen(f->whole);
     for (size_t i = 0; i < wholes->count; i++) {
-        graft__guess_name *w = wholes->name[i], *p[3] = {0};
+        graft__guess_name *w = &wholes->name[i], *p[3] = {0};
         const size_t all = strlen(w->name), head = all - length;
         if (w->solved || all < length || strcmp(w->name + head, f->whole) != 0)
             continue;
         int have = 0;
-        while (have < 3 && (p[have] = graft__guess_find(parts, w->name, head, f->part[have])) &&
-               !p[have]->solved)
+        while (have < 3 && (p[have] = graft__guess_find(parts, w->name, head, f->part[have])))
             have++;
         if (have < 3)
             continue;
@@ -216,13 +214,12 @@ static size_t solve_family(const family *f, const graft__guess_index *wholes,
     return n;
 }
 
-static void suggest_families(suggester *s, const char *verb, const graft__guess_names *wholes,
-                             const graft__guess_names *parts)
+static void suggest_families(suggester *s, const char *verb, graft__guess_names *wholes,
+                             graft__guess_names *parts)
 {
-    graft__guess_index whole = graft__guess_sort(wholes), part = graft__guess_sort(parts);
     for (size_t k = 0; k < sizeof families / sizeof *families; k++) {
         const family *f = &families[k];
-        const size_t n = solve_family(f, &whole, &part);
+        const size_t n = solve_family(f, wholes, parts);
         if (n == 0)
             continue;
         graft__text_addf(&s->line, "%s *%s 0 *%s *%s *%s", verb, f->whole, f->part[0], f->part[1],
@@ -230,8 +227,6 @@ static void suggest_families(suggester *s, const char *verb, const graft__guess_
         graft__text_addf(&s->why, "%zu time%s", n, n == 1 ? "" : "s");
         suggest(s);
     }
-    graft__guess_index_free(&whole);
-    graft__guess_index_free(&part);
 }
 
 /* ---- Names ---- */
