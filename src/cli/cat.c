@@ -6,6 +6,8 @@
 #include "cli/dtype.h"
 #include "cli/open.h"
 #include "cli/say.h"
+#include "cli/shown.h"
+#include "cli/value.h"
 
 typedef enum cat_format { CAT_TEXT, CAT_CSV, CAT_JSON, CAT_NPY, CAT_RAW } cat_format;
 static const char *const formats[] = {"text", "csv", "json", "npy", "raw", NULL};
@@ -58,6 +60,42 @@ static const cli_option options[] = {
 static const char *next_tensor(const void *user, size_t i)
 {
     return graft_dict_key(user, (int64_t)i);
+}
+
+/* Prints a value that is no tensor; a container is refused. */
+static int print_value(cli_call *call, const graft_dict *d, int64_t i, const char *name,
+                       cat_format format)
+{
+    const graft_value_kind kind = graft_dict_kind(d, i);
+    if (value_is_container(kind))
+        return say_trouble(call, "%s is a %s: graft ls --all lists what it holds", name,
+                           value_kind(kind));
+    if (format == CAT_JSON) {
+        json j = json_to(stdout, false);
+        json_open_object(&j);
+        json_key_text(&j, "file", call->operands[0]);
+        json_key_text(&j, "name", name);
+        json_key_text(&j, "kind", value_kind(kind));
+        json_key(&j, "value");
+        value_json(&j, d, i);
+        json_close_object(&j);
+        return CLI_OK;
+    }
+    if (format != CAT_TEXT)
+        return say_trouble(call, "%s is no tensor, but of kind %s: expected --format text or json",
+                           name, value_kind(kind));
+    char *text = NULL;
+    size_t size = 0;
+    FILE *const out = open_memstream(&text, &size);
+    if (out)
+        value_print(out, d, i, SIZE_MAX);
+    if (!out || fclose(out) != 0)
+        return say_trouble(call, "out of memory");
+    char *const escaped = shown(text, size, false);
+    puts(escaped ? escaped : "?");
+    free(escaped);
+    free(text);
+    return CLI_OK;
 }
 
 static void tell_missing(cli_call *call, const char *path, const graft_checkpoint *c,
@@ -142,6 +180,17 @@ static int convert_and_write(cli_call *call, graft_tensor *t, cat_format format)
     return t ? write_tensor(call, t, format) : say_error(call);
 }
 
+static int print(cli_call *call, const graft_checkpoint *c, cat_format format)
+{
+    int64_t i;
+    const char *const name = call->operands[1] ? call->operands[1] : "";
+    const graft_dict *const d = graft_dict_find_path(graft_checkpoint_root(c), name, &i);
+    if (d && graft_dict_kind(d, i) != GRAFT_VALUE_TENSOR)
+        return print_value(call, d, i, name, format);
+    graft_tensor *const t = find_part(call, call->operands[0], c, name);
+    return t ? convert_and_write(call, t, format) : CLI_TROUBLE;
+}
+
 static int run(cli_call *call)
 {
     const cat_options *const o = call->options;
@@ -159,10 +208,7 @@ static int run(cli_call *call)
     graft_read_options reading = graft_read_defaults();
     reading.verify = o->no_verify ? GRAFT_VERIFY_NEVER : GRAFT_VERIFY_USE;
     graft_checkpoint *const c = open_checkpoint(call, path, &reading);
-    if (!c)
-        return CLI_TROUBLE;
-    graft_tensor *const t = find_part(call, path, c, call->operands[1] ? call->operands[1] : "");
-    const int status = t ? convert_and_write(call, t, format) : CLI_TROUBLE;
+    const int status = c ? print(call, c, format) : CLI_TROUBLE;
     graft_checkpoint_free(c);
     return status;
 }
@@ -184,7 +230,9 @@ const cli_command cli_cat = {
     .description =
         "Prints one tensor of a checkpoint file of any format, or a part of it, by the name that "
         "graft ls lists. `-` is standard input. A file that is one tensor alone (an npy, say) "
-        "needs no name; a part of it is then `[0:3]`.\n"
+        "needs no name; a part of it is then `[0:3]`. A value that is no tensor (`epoch`) is "
+        "printed as "
+        "Python does, by the name that graft ls --all lists.\n"
         "\n"
         "A slice has, for each dimension from the first, an index, or START:END; negative numbers "
         "count from the end, and `...` stands for all dimensions between. There are no steps. "

@@ -65,6 +65,9 @@ static void find_code(cli_call *call, ls_file *f)
 void ls_find_all(cli_call *call, ls_file *f)
 {
     char size[SIZE_TEXT];
+    const char *const base = graft_delta_base(f->file.c);
+    if (base)
+        ls_find(f, "delta", -1, "holds only what differs from %s", base);
     if (has_pickles(graft_checkpoint_format(f->file.c)))
         find_code(call, f);
     if (f->wasted)

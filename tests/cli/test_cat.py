@@ -213,6 +213,21 @@ def test_missing(file):
     assert done.returncode == 2 and "none.pt: No such file" in done.stderr
 
 
+def test_other_values(tmp_path):
+    torch.save({"epoch": 5, "lr": 0.1, "note": "x\x1b" * 300, "opt": {"groups": [1, {"b": b"\0"}]}},
+               tmp_path / "m.pt")
+    assert cat(tmp_path / "m.pt", "epoch") == "5\n" and cat(tmp_path / "m.pt", "lr") == "0.1\n"
+    assert cat(tmp_path / "m.pt", "note") == "'" + "x\\x1b" * 300 + "'\n"
+    assert cat(tmp_path / "m.pt", "opt.groups.0") == "1\n"
+    assert json.loads(cat("--json", tmp_path / "m.pt", "note"))["value"] == "x\x1b" * 300
+    assert json.loads(cat("--json", tmp_path / "m.pt", "opt.groups.1.b"))["value"] == "00"
+    for name, reason in [("opt", "opt is a dict"), ("opt.groups", "is a list"), ("epoch[0]", "epoch")]:
+        done = graft("cat", tmp_path / "m.pt", name)
+        assert (done.returncode, done.stdout) == (2, "") and reason in done.stderr
+    done = graft("cat", "--npy", tmp_path / "m.pt", "epoch")
+    assert (done.returncode, done.stdout) == (2, "") and "is no tensor" in done.stderr
+
+
 def test_damaged(state, tmp_path):
     file = tmp_path / "m.pt"
     torch.save({"a": torch.ones(500), "b": torch.zeros(500)}, file)
