@@ -198,6 +198,15 @@ def test_a_model_pickled_whole(tmp_path):
     assert "torch.nn.modules.linear.Linear" in one["findings"][0]["message"]
 
 
+def test_a_delta(tmp_path):
+    safetensors(tmp_path / "d.safetensors", {"w": torch.ones(2)}, {
+        "graft.delta": "1", "graft.delta.base": "base.pt", "graft.delta.names": '["w", "v"]',
+        "graft.delta.removed": "[]", "graft.delta.sha256": "0" * 64,
+        "graft.delta.base.sha256": "0" * 64})
+    assert listed(tmp_path / "d.safetensors")["findings"] == [
+        {"kind": "delta", "message": "holds only what differs from base.pt"}]
+
+
 # ---- Order and choice ----
 
 
