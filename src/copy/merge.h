@@ -30,6 +30,7 @@ typedef struct graft__merge_block {
     const void *const *raw; /* the sources' elements, and the base's, in their own dtypes: of the */
     int64_t skip;           /* piece, in which the block begins here */
     char *scratch;          /* the arrays */
+    int thread;             /* of those of the context; 0 where it is serial */
 } graft__merge_block;
 
 typedef struct graft__merge_method {

@@ -95,6 +95,7 @@ static void visit_block(void *arg, int part, int thread)
         .count = left < GRAFT__MERGE_BLOCK ? left : GRAFT__MERGE_BLOCK,
         .raw = p->r->raw,
         .skip = skip,
+        .thread = thread,
         .scratch = p->r->scratch + (size_t)thread * GRAFT__MERGE_ARRAYS * array_bytes(p->r->job),
     };
     p->visit(p->user, &b);
