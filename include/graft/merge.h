@@ -45,7 +45,7 @@ typedef struct graft_merge_options {
     double t;               /* SLERP: 0.5 */
     double scale;           /* lambda of TASK, TIES, DARE: 1 */
     double density;         /* TIES: the share of each delta that stays, by magnitude: 0.2;
-                               DARE: 1 - p, the share that is kept: 0.1 */
+                               DARE: 1 - p, the share that is kept: 0.2 too */
     uint64_t seed;          /* DARE: the same seed, the same bits */
     bool f64;               /* compute in f64 and not in f32 */
     graft_merge_integers integers;

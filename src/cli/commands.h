@@ -8,5 +8,6 @@ extern const cli_command cli_cat;
 extern const cli_command cli_demo;
 extern const cli_command cli_help;
 extern const cli_command cli_ls;
+extern const cli_command cli_merge;
 
 #endif
