@@ -1,6 +1,7 @@
 /* A plan carried out. */
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "copy/plan_stage.h"
 
 graft_status graft_plan_commit(graft_plan *plan)
@@ -59,6 +60,47 @@ double graft_plan_cast_error(const graft_plan *plan, int64_t i)
 
 /* ---- Both in one ---- */
 
+enum { LINES = 50 };
+
+/* What casts have lost, behind the plan's text. */
+static void add_losses(const graft_plan *plan, graft__text *out)
+{
+    size_t lines = 0, more = 0;
+    double largest = 0;
+    const char *where = NULL;
+    for (size_t i = 0; i < plan->count; i++) {
+        const int64_t overflows = graft_plan_overflows(plan, (int64_t)i);
+        const double error = graft_plan_cast_error(plan, (int64_t)i);
+        if (error > largest) {
+            largest = error;
+            where = plan->target[i].name;
+        }
+        if (overflows > 0 && lines < LINES)
+            graft__text_addf(out, "\n  overflow: \"%s\": %lld elements that were finite are not",
+                             plan->target[i].name, (long long)overflows);
+        more += overflows > 0 && lines++ >= LINES;
+    }
+    if (more > 0)
+        graft__text_addf(out, "\n  overflow: %zu more", more);
+    if (where)
+        graft__text_addf(out, "\n  largest error of the casts: %.3g, in \"%s\"", largest, where);
+}
+
+/* What is made before the commit is all that is needed: losses are added as memory goes. */
+static char *with_losses(const graft_plan *plan, char *words)
+{
+    graft__text text;
+    graft__text_init(&text, plan->ctx);
+    graft__text_add(&text, words);
+    add_losses(plan, &text);
+    if (text.failed) {
+        graft__text_free(&text);
+        return words;
+    }
+    graft__text_release(plan->ctx, words);
+    return graft__text_take(&text);
+}
+
 graft_status graft_transplant(graft_module *target, const graft_dict *source,
                               const graft_rules *rules, const graft_plan_options *options,
                               char **text)
@@ -73,12 +115,14 @@ graft_status graft_transplant(graft_module *target, const graft_dict *source,
         return graft_error_status(g);
     graft_status st = graft_plan_check(plan);
     const char *words = text ? graft_plan_text(plan) : NULL;
-    if (text && words)
+    if (words)
         *text = graft__strdup(g, words);
     if (text && !*text && st == GRAFT_OK)
         st = graft__fail_memory(g, 0, "transplant");
     if (st == GRAFT_OK)
         st = graft_plan_commit(plan);
+    if (st == GRAFT_OK && text)
+        *text = with_losses(plan, *text);
     graft_plan_free(plan);
     return st;
 }

@@ -174,6 +174,46 @@ static bool suggest_prefix(suggester *s)
     return true;
 }
 
+/* ---- Wrappers inside of names ---- */
+
+/* What tools put around single modules, as the steps of a path that they add. */
+static const char *const wrappers[] = {
+    "_orig_mod.",
+    "module.",
+    "_checkpoint_wrapped_module.",
+    "_fsdp_wrapped_module.",
+};
+
+/* The wanted name that a name is without its first step `wrapper`, which does not begin it. */
+static graft__guess_name *unwrapped(graft__guess_names *wanted, const char *name,
+                                    const char *wrapper)
+{
+    const size_t length = strlen(wrapper);
+    for (const char *at = strstr(name, wrapper); at; at = strstr(at + 1, wrapper))
+        if (at > name && at[-1] == '.')
+            return graft__guess_find(wanted, name, (size_t)(at - name), at + length);
+    return NULL;
+}
+
+static void suggest_wrapper(suggester *s, const char *wrapper)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->spare.count; i++) {
+        graft__guess_name *spare = &s->spare.name[i];
+        graft__guess_name *w = spare->solved ? NULL : unwrapped(&s->wanted, spare->name, wrapper);
+        if (!w)
+            continue;
+        spare->solved = w->solved = true;
+        n++;
+    }
+    if (n == 0)
+        return;
+    graft__text_addf(&s->line, "map *.%s* *.*", wrapper);
+    graft__text_addf(&s->why, "%zu name%s of the source would meet the target's", n,
+                     n == 1 ? "" : "s");
+    suggest(s);
+}
+
 /* ---- Parts and wholes ---- */
 
 typedef struct family {
@@ -253,7 +293,7 @@ static void suggest_names(suggester *s)
     }
 }
 
-/* ---- Shapes ---- */
+/* ---- Shapes and dtypes ---- */
 
 /* The only dimension in which two shapes of as many differ; -1 if there are several. */
 static int only_difference(const graft_shape *a, const graft_tensor *b)
@@ -289,6 +329,19 @@ static bool is_position(const char *name)
            strstr(name, "positional_embedding");
 }
 
+/* The rule that makes one dtype of another. */
+static bool add_dtype_rule(suggester *s, const graft__plan_target *t)
+{
+    const bool quantised = t->clash == GRAFT__CLASH_QUANTISED;
+    graft__text_add(&s->line, quantised ? "dequantise" : "cast");
+    add_name(&s->line, t->name);
+    graft__text_add(&s->line, quantised ? "" : " target");
+    graft__text_addf(&s->why, "from %s to %s",
+                     quantised ? "quantized" : graft_dtype_name(t->node->dtype),
+                     graft_dtype_name(t->tensor->dtype));
+    return true;
+}
+
 /* The rule that makes one shape of another, if one comes to mind. */
 static bool add_shape_rule(suggester *s, const graft__plan_target *t)
 {
@@ -313,23 +366,27 @@ static bool add_shape_rule(suggester *s, const graft__plan_target *t)
         add_name(&s->line, t->name);
         graft__text_addf(&s->line, " %d %lld divide", extra, (long long)to->size[extra]);
     }
+    char have[GRAFT__SHAPE_TEXT], want[GRAFT__SHAPE_TEXT];
+    graft__text_addf(&s->why, "from %s to %s", graft__shape_text(from->ndim, from->size, have),
+                     graft__tensor_shape_text(to, want));
     return s->line.length > 0;
 }
 
-static void suggest_shapes(suggester *s)
+static void suggest_changes(suggester *s)
 {
     int left = SINGLES;
     for (size_t i = 0; i < s->plan->count && left > 0; i++) {
         const graft__plan_target *t = &s->plan->target[i];
-        if (t->clash != GRAFT__CLASH_SHAPE || !t->node || !is_plain(t->name, strlen(t->name)) ||
-            !add_shape_rule(s, t))
+        const bool shape = t->clash == GRAFT__CLASH_SHAPE;
+        const bool dtype = t->clash == GRAFT__CLASH_DTYPE || t->clash == GRAFT__CLASH_QUANTISED;
+        if (!t->node || !(shape || dtype) || !is_plain(t->name, strlen(t->name)))
             continue;
-        char from[GRAFT__SHAPE_TEXT], to[GRAFT__SHAPE_TEXT];
-        graft__text_addf(&s->why, "from %s to %s",
-                         graft__shape_text(t->node->shape.ndim, t->node->shape.size, from),
-                         graft__tensor_shape_text(t->tensor, to));
-        suggest(s);
-        left--;
+        if (shape ? add_shape_rule(s, t) : add_dtype_rule(s, t)) {
+            suggest(s);
+            left--;
+        }
+        graft__text_cut(&s->line, 0);
+        graft__text_cut(&s->why, 0);
     }
 }
 
@@ -362,6 +419,8 @@ static void suggest_all(suggester *s)
 {
     suggest_families(s, "fuse", &s->wanted, &s->spare);
     suggest_families(s, "split", &s->spare, &s->wanted);
+    for (size_t k = 0; k < sizeof wrappers / sizeof *wrappers; k++)
+        suggest_wrapper(s, wrappers[k]);
     for (int k = 0; k < PREFIXES && s->status == GRAFT_OK && suggest_prefix(s); k++)
         ;
     suggest_names(s);
@@ -379,7 +438,7 @@ graft_status graft__plan_suggest(graft_plan *plan)
     else if (s.wanted.count > 0 && s.spare.count > 0)
         suggest_all(&s);
     if (s.status == GRAFT_OK)
-        suggest_shapes(&s);
+        suggest_changes(&s);
     graft__guess_free(&s.wanted);
     graft__guess_free(&s.spare);
     graft__text_free(&s.line);

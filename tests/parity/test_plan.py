@@ -335,3 +335,123 @@ def test_into_a_model(seed):
         lib.graft_text_free(g.ptr, words[0])
         x = torch.randn(4, sizes[0])
         torch.testing.assert_close(g.torch(g.forward(ours, x)), theirs(x).detach())
+
+
+def random_dict(g, r, names, values):
+    """A dict in which some names share one tensor or lie on the same elements of one; which group
+    each is of, and what each holds."""
+    d, groups, held = g.dict_new(), {}, {}
+    tensors = []
+    for name in names:
+        if tensors and r.random() < 0.4:
+            k = r.randrange(len(tensors))
+        else:
+            k = len(tensors)
+            value = r.choice(values)
+            tensors.append((g.tensor(value), value))
+        tensor, value = tensors[k]
+        if r.random() < 0.5:
+            tensor = g.view(tensor, tuple(value.shape))
+        g.dict_set_tensor(d, name, tensor)
+        groups[name], held[name] = k, value
+    return d, groups, held
+
+
+def groups_of(names, groups):
+    return {n: next(m for m in names if groups[m] == groups[n]) for n in names}
+
+
+def expected_ties(names, groups, held, mode, source_groups):
+    """What becomes of each name of the target; held: what the source has."""
+    met = [n for n in names if n in held]
+    if mode == "check":
+        there, here = groups_of(met, source_groups), groups_of(met, groups)
+    expected = {}
+    for n in names:
+        group = [m for m in names if groups[m] == groups[n]] if mode != "break" else [n]
+        leader = next((m for m in group if m in held), group[0])
+        if mode == "check" and n in held and there[n] != here[n]:
+            expected[n] = "conflict"
+        elif n == leader:
+            expected[n] = "copied" if n in held else "initial"
+        elif n not in held:
+            expected[n] = "tied" if leader in held else "initial"
+        else:
+            expected[n] = "tied" if torch.equal(held[n], held[leader]) else "conflict"
+    if mode == "check":  # a leader in conflict takes along those that have nothing of their own
+        for n in names:
+            group = [m for m in names if groups[m] == groups[n]]
+            leader = next((m for m in group if m in held), group[0])
+            if n != leader and n not in held and expected[leader] == "conflict":
+                expected[n] = "conflict"
+            if n != leader and n in held and expected[leader] == "conflict" and \
+                    there[n] == here[n]:
+                expected[n] = "copied"
+    return expected
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_ties(seed):
+    r = random.Random(seed)
+    torch.manual_seed(seed)
+    values = [torch.randn(2, 2) for _ in range(r.randint(1, 3))]
+    names = [f"n{i}" for i in r.sample(range(20), r.randint(1, 8))]
+    mode = r.choice(["keep", "keep", "break", "check"])
+    with graft.Context() as g:
+        target, groups, before = random_dict(g, r, names, values)
+        there = [n for n in names if r.random() < 0.7]
+        source, source_groups, held = random_dict(g, r, r.sample(there, len(there)), values)
+        plan = g.plan_into_dict(target, source, parsed(g, [f"ties {mode}"]), None)
+        expected = expected_ties(names, groups, held, mode, source_groups)
+        assert dict(actions(plan)) == expected, mode
+        if "conflict" in expected.values():
+            with pytest.raises(graft.GraftError):
+                g.plan_commit(plan)
+            assert_same_values(from_dict(g, target), before)
+            return
+        want, group_value = {}, {}
+        for n in names:
+            key = n if mode == "break" else groups[n]
+            if expected[n] == "copied":
+                group_value[key] = held[n]
+        for n in names:
+            want[n] = group_value.get(n if mode == "break" else groups[n], before[n])
+        result = g.plan_result(plan)
+        assert_same_values(from_dict(g, result), want)
+        for a in names:
+            for b in names:
+                shares = lib.graft_shares_storage(g.dict_tensor(result, a), g.dict_tensor(result, b))
+                assert shares == (a == b if mode == "break" else groups[a] == groups[b])
+        together = {}
+        for n in names:
+            together.setdefault(groups[n], []).append(n)
+        fits = all(len({held[n].numpy().tobytes() for n in members if n in held}) <= 1
+                   for members in together.values())
+        if not fits:  # broken ties would have to hold two values in one memory
+            with pytest.raises(graft.GraftError):
+                g.plan_commit(plan)
+            assert_same_values(from_dict(g, target), before)
+            return
+        g.plan_commit(plan)
+        after = from_dict(g, target)
+        for n in names:
+            value = next((held[m] for m in together[groups[n]] if m in held), before[n])
+            assert torch.equal(after[n], value)
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_ties_of_a_new_dict(seed):
+    r = random.Random(seed)
+    torch.manual_seed(seed)
+    names = [f"n{i}" for i in r.sample(range(20), r.randint(1, 8))]
+    with graft.Context() as g:
+        source, groups, held = random_dict(g, r, names, [torch.randn(2, 2), torch.randn(2, 2)])
+        plan = g.plan_into_dict(None, source, None, None)
+        first = groups_of(names, groups)
+        assert actions(plan) == [(n, "copied" if first[n] == n else "tied") for n in names]
+        result = g.plan_result(plan)
+        assert_same_values(from_dict(g, result), held)
+        for a in names:
+            for b in names:
+                shares = lib.graft_shares_storage(g.dict_tensor(result, a), g.dict_tensor(result, b))
+                assert shares == (groups[a] == groups[b])

@@ -96,6 +96,7 @@ static void every_action(void **state)
         "  cast: \"scale\" [3] float32: float64 to float32\n"
         "  initial: \"fc2.weight\" [2, 3] float32\n"
         "  left: \"extra\"\n"
+        "  perhaps: cast seen target  (from int32 to int64)\n"
         "  perhaps: resize fc1.weight dim=1  (from [3, 9] to [3, 4])");
     graft_plan_free(plan);
     graft_close(g);
@@ -447,6 +448,25 @@ static void prefixes_are_suggested(void **state)
     graft_close(g);
 }
 
+static void wrappers_inside_of_names(void **state)
+{
+    (void)state;
+    graft_ctx *g = test_open();
+    graft_module *m = graft_sequential(g);
+    for (int i = 0; i < 3; i++)
+        graft_sequential_add(m, graft_linear(g, 2, 2, true));
+    graft_dict *d = graft_dict_clone(graft_state_dict(m), NULL);
+    graft_dict_rename_prefix(d, "1.", "1._orig_mod.", NULL);
+    graft_dict_rename_prefix(d, "2.", "2._orig_mod.", NULL);
+    graft_plan *plan = plan_into(m, d);
+    assert_int_equal(graft_plan_suggestions(plan), 1);
+    assert_suggests(plan, 0, "map *._orig_mod.* *.*");
+    graft_rules *rules = graft_rules_parse(g, graft_plan_suggestion(plan, 0));
+    plan = graft_plan_into_module(m, d, rules, NULL);
+    assert_int_equal(graft_plan_count(plan, GRAFT_PLAN_COPIED), 6);
+    graft_close(g);
+}
+
 static void added_prefixes_leave_alone_what_meets(void **state)
 {
     (void)state;
@@ -618,6 +638,7 @@ int main(void)
         cmocka_unit_test(damage_leaves_the_target_as_it_was),
         cmocka_unit_test(without_memory_nothing_changes),
         cmocka_unit_test(prefixes_are_suggested),
+        cmocka_unit_test(wrappers_inside_of_names),
         cmocka_unit_test(added_prefixes_leave_alone_what_meets),
         cmocka_unit_test(near_names_are_suggested),
         cmocka_unit_test(changes_of_shape_are_suggested),

@@ -172,6 +172,23 @@ static void optimizers_and_random_numbers_are_not_touched(void **state)
     graft_close(g);
 }
 
+static void what_casts_lose_is_said(void **state)
+{
+    (void)state;
+    graft_ctx *g = test_open();
+    graft_module *m = net_new(g);
+    const double value[] = {1.0 / 3, 1e300, 2};
+    graft_dict *d = graft_dict_clone(graft_state_dict(m), NULL);
+    graft_dict_set_tensor(d, "scale", graft_from_data(g, value, graft_shape1(3), GRAFT_F64));
+    char *text;
+    assert_int_equal(graft_transplant(m, d, NULL, NULL, &text), GRAFT_OK);
+    assert_non_null(strstr(text, "\n  overflow: \"scale\": 1 elements that were finite are not\n"
+                                 "  largest error of the casts: 9.93e-09, in \"scale\""));
+    graft_text_free(g, text);
+    assert_no_error(g);
+    graft_close(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +199,7 @@ int main(void)
         cmocka_unit_test(ties_are_checked),
         cmocka_unit_test(views_stay_views),
         cmocka_unit_test(history),
+        cmocka_unit_test(what_casts_lose_is_said),
         cmocka_unit_test(optimizers_and_random_numbers_are_not_touched),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
