@@ -6,6 +6,7 @@
 
 extern const cli_command cli_cat;
 extern const cli_command cli_demo;
+extern const cli_command cli_diff;
 extern const cli_command cli_help;
 extern const cli_command cli_ls;
 extern const cli_command cli_merge;

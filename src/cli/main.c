@@ -10,7 +10,7 @@
 #include "cli/signal.h"
 
 static const cli_command *const commands[] = {
-    &cli_ls, &cli_cat, &cli_merge, &cli_demo, &cli_help,
+    &cli_ls, &cli_cat, &cli_diff, &cli_merge, &cli_demo, &cli_help,
 };
 
 const cli_command *cli_command_at(size_t i)

@@ -37,11 +37,23 @@ typedef struct visitor {
     bool tensors, others; /* which are wanted */
 } visitor;
 
+/* PyTorch's notes in a state dict on versions of modules, which say nothing of it and which no
+ * other format has. */
+static bool is_metadata(const char *path)
+{
+    static const char step[] = "_metadata";
+    const size_t length = sizeof step - 1;
+    for (const char *at = strstr(path, step); at; at = strstr(at + 1, step))
+        if ((at == path || at[-1] == '.') && (at[length] == '.' || at[length] == 0))
+            return true;
+    return false;
+}
+
 static graft_status visit(void *user, const char *path, graft_dict *parent, size_t i)
 {
     const visitor *v = user;
     const graft__value *value = &parent->entry[i].value;
-    if (value->kind == GRAFT_VALUE_TENSOR ? !v->tensors : !v->others)
+    if (value->kind == GRAFT_VALUE_TENSOR ? !v->tensors : !v->others || is_metadata(path))
         return GRAFT_OK;
     graft__diff_place *p = add_place(v->side, v->prefix, path);
     if (!p)

@@ -87,3 +87,6 @@ def make_examples(folder):
     state = model().state_dict()
     torch.save(state, folder / "model.pt")
     safetensors(folder / "model.safetensors", state)
+    torch.save({name: t + 1e-3 * (name == "fc.weight") for name, t in state.items()},
+               folder / "tuned.pt")
+    torch.save({f"module.{name}": t for name, t in state.items()}, folder / "wrapped.pt")
