@@ -26,7 +26,8 @@ GRAFT_API graft_status graft_tensor_hash(const graft_dict *d, int64_t i, char ou
 
 enum { GRAFT_HISTOGRAM = 64 };
 
-/* Of one tensor. NaN and infinite elements are counted and left out of everything else. */
+/* Of one tensor. NaN and infinite elements are counted and left out of everything else; where no
+ * other is left, min, max, mean and std are NaN. */
 typedef struct graft_tensor_stats {
     int64_t elements, zeros, nans, infinities;
     double min, max, mean;

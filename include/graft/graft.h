@@ -4,6 +4,7 @@
 
 #include "graft/autograd.h"
 #include "graft/base.h"
+#include "graft/content.h"
 #include "graft/copy.h"
 #include "graft/data.h"
 #include "graft/dict.h"

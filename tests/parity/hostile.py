@@ -60,7 +60,7 @@ def _split(parameters):
 
 
 def _parameter_name(text):
-    return (re.search(r"\(\*(\w+)\)", text) or re.search(r"(\w+)$", text))[1]
+    return (re.search(r"\(\*(\w+)\)", text) or re.search(r"(\w+)(?:\[\w+\])?$", text))[1]
 
 
 FUNCTIONS = [Function(*found) for found in re.findall(
@@ -286,6 +286,7 @@ def _delta(world):
 
 # Where what is valid depends on the function.
 SPECIAL = {
+    "content_hash.out": lambda w: ffi.new("char[]", 65), "tensor_hash.out": lambda w: ffi.new("char[]", 65),
     "set_num_threads.threads": lambda w: 2,
     "copy_out.out_bytes": lambda w: 6 * 4,
     "item.t": lambda w: w.tensors["scalar"], "item_i64.t": lambda w: w.tensors["scalar"],
