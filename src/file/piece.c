@@ -15,6 +15,7 @@
  * live as long as the source, which it holds. */
 typedef struct supply {
     graft__supply base;
+    graft__buffer buffer; /* of the storage */
     graft__source *source;
     graft__piece piece;
     size_t block_size; /* of the bytes where they had to be made; 0: they lie in the source */
@@ -345,8 +346,13 @@ static void release_source(void *source, void *data)
 static graft__storage *in_place(graft__reading *r, const graft__piece *p)
 {
     void *bytes = (void *)(uintptr_t)(r->source->bytes + p->offset + p->skip);
+    graft__buffer *room = graft__source_room(r->source, sizeof *room);
+    if (!room) {
+        graft__fail_memory(r->g, sizeof *room, "load");
+        return NULL;
+    }
     graft__storage *s =
-        graft__storage_supplied(r->g, bytes, (size_t)p->size, release_source, r->source);
+        graft__storage_supplied_in(r->g, room, bytes, (size_t)p->size, release_source, r->source);
     if (s) {
         graft__source_ref(r->source);
         s->buffer->origin = graft__source_origin(r->source);
@@ -366,7 +372,8 @@ graft__storage *graft__piece_storage(graft__reading *r, const graft__piece *p)
         return in_place(r, &piece);
     supply *waiting = supply_new(r, &piece);
     graft__storage *s =
-        waiting ? graft__storage_promise(r->g, (size_t)p->size, &waiting->base) : NULL;
+        waiting ? graft__storage_promise_in(r->g, &waiting->buffer, (size_t)p->size, &waiting->base)
+                : NULL;
     if (!s) {
         if (waiting)
             release(waiting, NULL);
@@ -388,7 +395,8 @@ graft__storage *graft__lost_storage(graft__reading *r, uint64_t size, const char
         return NULL;
     waiting->lost = true;
     waiting->base.read = NULL;
-    graft__storage *s = graft__storage_promise(r->g, (size_t)size, &waiting->base);
+    graft__storage *s =
+        graft__storage_promise_in(r->g, &waiting->buffer, (size_t)size, &waiting->base);
     if (!s)
         release(waiting, NULL);
     return s;

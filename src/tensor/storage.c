@@ -46,15 +46,18 @@ void graft__buffer_unref(graft_ctx *g, graft__buffer *b)
     graft__supply *supply = b->release == release_supply ? b->release_user : waiting;
     if (supply)
         supply->leaving = g;
+    graft_allocator allocator = b->allocator;
+    size_t size = b->block_size;
+    const graft_ctx *home = b->home;
     if (waiting)
         waiting->release(waiting, NULL);
     else if (b->release)
         b->release(b->release_user, b->data == (char *)b + HEADER ? NULL : b->data);
-    graft_allocator allocator = b->allocator;
-    size_t size = b->block_size;
+    if (size == 0) /* it is gone with what was released */
+        return;
     /* Another context's block was never counted here. The allocators are compared too, as home may
      * have been closed and its address be that of a new context. */
-    if (g && b->home == g && same_allocator(&allocator, &g->arena.allocator))
+    if (g && home == g && same_allocator(&allocator, &g->arena.allocator))
         graft__free_single(g, b, size);
     else
         allocator.free(allocator.user, b, graft__arena_block_size(size));
@@ -103,6 +106,36 @@ graft__storage *graft__storage_supplied(graft_ctx *g, void *data, size_t bytes,
     graft__storage *s = graft__storage_borrow(g, data, bytes, release, user);
     if (s)
         s->buffer->supplied = true;
+    return s;
+}
+
+/* A buffer in room of whoever supplies the bytes. */
+static graft__buffer *buffer_in(graft__buffer *room, void *data, size_t bytes)
+{
+    *room = (graft__buffer){.data = data, .size = bytes, .supplied = true};
+    atomic_init(&room->refs, 1);
+    atomic_init(&room->supply, NULL);
+    return room;
+}
+
+graft__storage *graft__storage_supplied_in(graft_ctx *g, graft__buffer *room, void *data,
+                                           size_t bytes, void (*release)(void *user, void *data),
+                                           void *user)
+{
+    graft__storage *s = storage_over(g, buffer_in(room, data, bytes));
+    if (!s)
+        return NULL;
+    room->release = release;
+    room->release_user = user;
+    return s;
+}
+
+graft__storage *graft__storage_promise_in(graft_ctx *g, graft__buffer *room, size_t bytes,
+                                          graft__supply *supply)
+{
+    graft__storage *s = storage_over(g, buffer_in(room, NULL, bytes));
+    if (s)
+        atomic_store_explicit(&room->supply, supply, memory_order_release);
     return s;
 }
 

@@ -16,7 +16,7 @@ typedef struct graft__buffer {
     size_t size;
     const graft_ctx *home;                   /* whose figures count it; may be gone */
     graft_allocator allocator;               /* of this block, header and data in one, */
-    size_t block_size;                       /* of this size */
+    size_t block_size;                       /* of this size; 0: in room of what is released */
     void (*release)(void *user, void *data); /* borrowed memory: whom to tell, or NULL */
     void *release_user;
     struct graft__origin *origin; /* of bytes of a file that nobody wrote to; NULL: of none */
@@ -73,6 +73,14 @@ graft__storage *graft__storage_supplied(graft_ctx *g, void *data, size_t bytes,
 /* A storage whose bytes the supply will give; on failure release is not called. Nothing may look at
  * the bytes before graft__storage_ready; what a storage_share of it shares waits too. */
 graft__storage *graft__storage_promise(graft_ctx *g, size_t bytes, graft__supply *supply);
+
+/* The same with the buffer in room that release gives back, or lives longer: one block less where
+ * there are very many. */
+graft__storage *graft__storage_supplied_in(graft_ctx *g, graft__buffer *room, void *data,
+                                           size_t bytes, void (*release)(void *user, void *data),
+                                           void *user);
+graft__storage *graft__storage_promise_in(graft_ctx *g, graft__buffer *room, size_t bytes,
+                                          graft__supply *supply);
 
 /* Makes the bytes be there. false, with the error set, if they can't be had. */
 bool graft__storage_fetch(graft__storage *s, graft_ctx *g);
