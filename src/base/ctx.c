@@ -38,6 +38,18 @@ static bool options_ok(const graft_options *o)
            (!o->allocator.alloc || o->allocator.free);
 }
 
+/* From where the system put the context, its code and its stack, which it makes different in each
+ * process. Nothing but hashes depends on it, and no order of anything on hashes. */
+static uint64_t make_secret(const graft_ctx *g)
+{
+    const uint64_t k = UINT64_C(0x9e3779b97f4a7c15);
+    const void *here = &k;
+    uint64_t h = (uintptr_t)g * k;
+    h = (h ^ h >> 29 ^ (uintptr_t)here) * k;
+    h = (h ^ h >> 32 ^ (uintptr_t)&graft_open) * k;
+    return (h ^ h >> 29) | 1;
+}
+
 graft_ctx *graft_open(const graft_options *options)
 {
     graft_options o = options ? *options : graft_options_defaults();
@@ -52,6 +64,7 @@ graft_ctx *graft_open(const graft_options *options)
     graft__arena_open(&g->arena, &o.allocator, o.cache_limit);
     g->kept.prev = g->kept.next = &g->kept;
     g->threads = o.threads;
+    g->secret = make_secret(g);
     graft__random_seed(&g->random, DEFAULT_SEED);
     g->pool = graft__pool_new(&o.allocator, o.threads);
     if (!g->pool) {

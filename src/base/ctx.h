@@ -12,6 +12,7 @@ struct graft_ctx {
     graft__arena arena;
     graft__error error;
     graft__random random;
+    uint64_t secret; /* of hashes: odd, and another one in each context */
     graft__pool *pool;
     int threads;
 

@@ -74,18 +74,25 @@ static bool same_key(const graft__value *a, const graft__value *b, int depth)
     return true;
 }
 
-static size_t hash_bytes(const char *bytes, size_t length)
+/* The halves of the product, folded. Without knowing the secret nobody finds keys that share a
+ * hash, or puts keys into a file that stand in one row of the table. */
+static uint64_t mix(uint64_t secret, uint64_t h)
 {
-    uint64_t h = UINT64_C(0xcbf29ce484222325);
-    for (; length >= 8; bytes += 8, length -= 8) {
-        uint64_t word;
-        memcpy(&word, bytes, 8);
-        h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-        h ^= h >> 32;
+    __extension__ typedef unsigned __int128 wide;
+    const wide product = (wide)(h ^ UINT64_C(0x9e3779b97f4a7c15)) * secret;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static uint64_t hash_bytes(uint64_t secret, const char *bytes, size_t length)
+{
+    uint64_t h = mix(secret, length), word;
+    for (; length >= sizeof word; bytes += sizeof word, length -= sizeof word) {
+        memcpy(&word, bytes, sizeof word);
+        h = mix(secret, h ^ word);
     }
-    for (size_t i = 0; i < length; i++)
-        h = (h ^ (unsigned char)bytes[i]) * UINT64_C(0x100000001b3);
-    return (size_t)(h ^ h >> 32);
+    word = 0;
+    memcpy(&word, bytes, length);
+    return mix(secret, h ^ word);
 }
 
 /* NaN equals nothing, itself included: such a key is never found, and would only be in the way of
@@ -97,74 +104,81 @@ static bool is_nan(const graft__value *v)
     return v->kind == GRAFT_VALUE_FLOAT && v->real != v->real;
 }
 
-static uint64_t mix(uint64_t h)
-{
-    h *= UINT64_C(0x9e3779b97f4a7c15);
-    return h ^ h >> 32;
-}
-
-static uint64_t hash_real(double x)
+static uint64_t hash_real(uint64_t secret, double x)
 {
     uint64_t bits;
     x += 0.0; /* -0 is 0 */
     memcpy(&bits, &x, sizeof bits);
-    return mix(bits);
+    return mix(secret, bits);
 }
 
-static uint64_t hash_to(const graft__value *key, int depth);
+static uint64_t hash_to(uint64_t secret, const graft__value *key, int depth);
 
 /* By what is in it, as far as same_key looks. With a NaN in it a tuple equals itself alone. */
-static uint64_t hash_tuple(const graft_dict *tuple, int depth)
+static uint64_t hash_tuple(uint64_t secret, const graft_dict *tuple, int depth)
 {
     uint64_t h = tuple->count;
     for (size_t i = 0; i < tuple->count; i++) {
         const graft__value *v = &tuple->entry[i].value;
         if (is_nan(v))
-            return mix((uintptr_t)tuple);
-        h = mix(h + hash_to(v, depth - 1));
+            return mix(secret, (uintptr_t)tuple);
+        h = mix(secret, h + hash_to(secret, v, depth - 1));
     }
     return h;
 }
 
-static uint64_t hash_to(const graft__value *key, int depth)
+static uint64_t hash_to(uint64_t secret, const graft__value *key, int depth)
 {
     const uint64_t h = (uint64_t)key->kind + 1;
     switch (key->kind) {
     case GRAFT_VALUE_STRING:
     case GRAFT_VALUE_BYTES:
     case GRAFT_VALUE_BIG_INT:
-        return hash_bytes(key->text.data, key->text.length);
+        return hash_bytes(secret, key->text.data, key->text.length);
     case GRAFT_VALUE_NONE:
         return h;
     case GRAFT_VALUE_BOOL:
-        return mix(h + key->boolean);
+        return mix(secret, h + key->boolean);
     case GRAFT_VALUE_INT:
-        return mix(h + (uint64_t)key->integer);
+        return mix(secret, h + (uint64_t)key->integer);
     case GRAFT_VALUE_FLOAT:
-        return mix(h + hash_real(key->real));
+        return mix(secret, h + hash_real(secret, key->real));
     case GRAFT_VALUE_COMPLEX:
-        return mix(h + hash_real(key->parts[0]) + 3 * hash_real(key->parts[1]));
+        return mix(secret,
+                   h + hash_real(secret, key->parts[0]) + 3 * hash_real(secret, key->parts[1]));
     case GRAFT_VALUE_TENSOR:
-        return mix(h + (uintptr_t)key->tensor);
+        return mix(secret, h + (uintptr_t)key->tensor);
     case GRAFT_VALUE_TUPLE:
-        return depth > 0 ? mix(h + hash_tuple(key->dict, depth)) : mix(h);
+        return depth > 0 ? mix(secret, h + hash_tuple(secret, key->dict, depth)) : mix(secret, h);
     default:
-        return mix(h + (uintptr_t)key->dict);
+        return mix(secret, h + (uintptr_t)key->dict);
     }
 }
 
-static size_t hash(const graft__value *key)
+static uint32_t hash(const graft_dict *d, const graft__value *key)
 {
-    return (size_t)hash_to(key, TUPLE_DEPTH);
+    return (uint32_t)(hash_to(d->object.ctx->secret, key, TUPLE_DEPTH) >> 32);
+}
+
+/* A slot is a hash whose low bits, which say where the slot is, are replaced by the entry's
+ * position plus 1: that is less than the capacity. */
+static uint32_t low_bits(const graft_dict *d)
+{
+    return (uint32_t)d->index_capacity - 1;
 }
 
 /* The slot that holds the key, or the free one where it would go. There always is a free one. */
-static size_t find_slot(const graft_dict *d, const graft__value *key)
+static uint32_t *find_slot(const graft_dict *d, const graft__value *key, uint32_t h)
 {
-    size_t slot = hash(key) & (d->index_capacity - 1);
-    while (d->index[slot] && !same_key(&d->entry[d->index[slot] - 1].key, key, TUPLE_DEPTH))
-        slot = (slot + 1) & (d->index_capacity - 1);
-    return slot;
+    const uint32_t low = low_bits(d);
+    for (uint32_t i = h;; i++) {
+        uint32_t *slot = d->index + (i & low);
+        if (*slot == 0)
+            return slot;
+        if (((*slot ^ h) & ~low) == 0 &&
+            same_key(&d->entry[(*slot & low) - 1].key, key, TUPLE_DEPTH))
+            return slot;
+    }
 }
 
 void graft__index_drop(graft_dict *d)
@@ -179,6 +193,8 @@ static void make_index(graft_dict *d)
     size_t capacity = CAPACITY_MIN;
     while (capacity < 4 * d->count) /* at most half full when the dict has doubled */
         capacity *= 2;
+    if (capacity > (size_t)1 << 31)
+        return;
     d->index = graft__alloc_zero(d->object.ctx, capacity * sizeof *d->index);
     if (!d->index)
         return;
@@ -210,7 +226,7 @@ int64_t graft__dict_find_value(const graft_dict *d, const graft__value *key)
     if (!d->index && d->count > LINEAR_MAX)
         make_index((graft_dict *)(uintptr_t)d); /* which is no change that a caller could see */
     if (d->index)
-        return (int64_t)d->index[find_slot(d, key)] - 1;
+        return (int64_t)(*find_slot(d, key, hash(d, key)) & low_bits(d)) - 1;
     for (size_t i = 0; i < d->count; i++)
         if (same_key(&d->entry[i].key, key, TUPLE_DEPTH))
             return (int64_t)i;
@@ -219,9 +235,11 @@ int64_t graft__dict_find_value(const graft_dict *d, const graft__value *key)
 
 void graft__index_insert(graft_dict *d, size_t i)
 {
-    if (!d->index || is_nan(&d->entry[i].key))
+    const graft__value *key = &d->entry[i].key;
+    if (!d->index || is_nan(key))
         return;
-    d->index[find_slot(d, &d->entry[i].key)] = (uint32_t)i + 1;
+    const uint32_t h = hash(d, key);
+    *find_slot(d, key, h) = (h & ~low_bits(d)) | ((uint32_t)i + 1);
 }
 
 void graft__index_append(graft_dict *d, size_t i)
@@ -236,13 +254,14 @@ void graft__index_remove(graft_dict *d, size_t i)
 {
     if (!d->index || is_nan(&d->entry[i].key))
         return;
-    const size_t mask = d->index_capacity - 1;
-    size_t gap = find_slot(d, &d->entry[i].key);
+    const uint32_t low = low_bits(d);
+    const graft__value *key = &d->entry[i].key;
+    uint32_t gap = (uint32_t)(find_slot(d, key, hash(d, key)) - d->index);
     /* What was pushed behind its home by the one that goes moves back, so that no search stops
      * short. */
-    for (size_t slot = (gap + 1) & mask; d->index[slot]; slot = (slot + 1) & mask) {
-        const size_t home = hash(&d->entry[d->index[slot] - 1].key) & mask;
-        if (((slot - home) & mask) >= ((slot - gap) & mask)) {
+    for (uint32_t slot = (gap + 1) & low; d->index[slot]; slot = (slot + 1) & low) {
+        const uint32_t home = hash(d, &d->entry[(d->index[slot] & low) - 1].key);
+        if (((slot - home) & low) >= ((slot - gap) & low)) {
             d->index[gap] = d->index[slot];
             gap = slot;
         }

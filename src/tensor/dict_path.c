@@ -3,8 +3,10 @@
 
 #include "tensor/dict.h"
 
-/* Deeper paths than this are of no checkpoint; each level may try several splits of the path. */
-enum { DEPTH_MAX = 200 };
+/* Deeper paths than this are of no checkpoint. Each level may try several splits of the path, and
+ * in dicts that were made so each of them leads on: when so many bytes of keys have been looked
+ * for, there is no such path. */
+enum { DEPTH_MAX = 200, WORK_MAX = 1 << 22 };
 
 typedef struct place {
     graft_dict *parent;
@@ -48,58 +50,69 @@ static bool is_container(const graft__value *v)
     return graft__is_nested(v->kind);
 }
 
-static bool find(graft_dict *d, const char *path, accepts_fn *accepts, int depth, place *out);
+typedef struct search {
+    accepts_fn *accepts;
+    int64_t work; /* what is left of it */
+    place found;
+} search;
+
+static bool find(search *s, graft_dict *d, const char *path, int depth);
 
 /* The value at the key, and in it what of the path comes behind. */
-static bool find_behind(graft_dict *d, const graft__key *key, const char *rest, accepts_fn *accepts,
-                        int depth, place *out)
+static bool find_behind(search *s, graft_dict *d, const graft__key *key, const char *rest,
+                        int depth)
 {
+    if (s->work <= 0)
+        return false;
+    s->work -= (int64_t)key->length + 1;
     const int64_t at = graft__dict_find_key(d, key);
     if (at < 0)
         return false;
     const graft__value *v = &d->entry[at].value;
     if (*rest)
-        return graft__is_nested(v->kind) && find(v->dict, rest + 1, accepts, depth - 1, out);
-    *out = (place){d, (size_t)at};
-    return accepts(v);
+        return graft__is_nested(v->kind) && find(s, v->dict, rest + 1, depth - 1);
+    s->found = (place){d, (size_t)at};
+    return s->accepts(v);
 }
 
 /* The longest key first: one that holds dots itself goes before the path that it looks like. */
-static bool find_in_entries(graft_dict *d, const char *path, accepts_fn *accepts, int depth,
-                            place *out)
+static bool find_in_entries(search *s, graft_dict *d, const char *path, int depth)
 {
     for (size_t length = strlen(path);; length--) {
         if (path[length] == 0 || path[length] == '.') {
             graft__key key = {.text = path, .length = length};
-            if (find_behind(d, &key, path + length, accepts, depth, out))
+            if (find_behind(s, d, &key, path + length, depth))
                 return true;
             if (is_decimal(path, length, &key.number)) {
                 key = graft__int_key(key.number);
-                if (find_behind(d, &key, path + length, accepts, depth, out))
+                if (find_behind(s, d, &key, path + length, depth))
                     return true;
             }
         }
-        if (length == 0)
+        if (length == 0 || s->work <= 0)
             return false;
     }
 }
 
-static bool find(graft_dict *d, const char *path, accepts_fn *accepts, int depth, place *out)
+static bool find(search *s, graft_dict *d, const char *path, int depth)
 {
-    if (depth == 0)
+    if (depth == 0 || s->work <= 0)
         return false;
-    if (find_in_entries(d, path, accepts, depth, out))
+    if (find_in_entries(s, d, path, depth))
         return true;
-    if (d->attributes && find(d->attributes, path, accepts, depth - 1, out))
+    if (d->attributes && find(s, d->attributes, path, depth - 1))
         return true;
-    return d->args && strncmp(path, "args.", 5) == 0 &&
-           find(d->args, path + 5, accepts, depth - 1, out);
+    return d->args && strncmp(path, "args.", 5) == 0 && find(s, d->args, path + 5, depth - 1);
 }
 
 static bool find_path(const graft_dict *d, const char *path, accepts_fn *accepts, place *out)
 {
+    search s = {.accepts = accepts, .work = WORK_MAX};
     /* Paths lead to what may be changed, whatever the way there promises. */
-    return d && path && find((graft_dict *)(uintptr_t)d, path, accepts, DEPTH_MAX, out);
+    if (!d || !path || !find(&s, (graft_dict *)(uintptr_t)d, path, DEPTH_MAX))
+        return false;
+    *out = s.found;
+    return true;
 }
 
 graft_tensor *graft_dict_tensor(const graft_dict *d, const char *path)

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/ctx.h"
 #include "tensor/dict.h"
 
 static graft_tensor *number(graft_ctx *g, double value)
@@ -485,6 +486,44 @@ static void deep_and_wide_nesting(void **state)
     graft_close(g);
 }
 
+/* Each level can be passed by one part of the path or by two: all ways together are 10^20. */
+static void a_path_of_very_many_ways_ends(void **state)
+{
+    (void)state;
+    enum { LEVELS = 100 };
+    graft_ctx *g = test_open();
+    graft_dict *inner = graft_dict_new(g);
+    graft_dict_set_tensor(inner, "x", number(g, 1));
+    for (int i = 0; i < LEVELS; i++) {
+        graft_dict *outer = graft_dict_new(g);
+        assert_int_equal(graft_dict_set_dict(outer, "a", inner), GRAFT_OK);
+        assert_int_equal(graft_dict_set_dict(outer, "a.a", inner), GRAFT_OK);
+        graft_dict_free(inner);
+        inner = outer;
+    }
+    char path[2 * LEVELS + 2];
+    for (int i = 0; i < LEVELS; i++)
+        memcpy(path + (size_t)i * 2, "a.", 2);
+    memcpy(path + (size_t)LEVELS * 2, "y", 2);
+    assert_null(graft_dict_tensor(inner, path));
+    assert_null(graft_error(g));
+    memcpy(path + (size_t)LEVELS * 2 - 2 * 90, "x",
+           2); /* by ten parts: all levels can't be passed */
+    assert_null(graft_dict_tensor(inner, path));
+    graft_dict_free(inner);
+    graft_close(g);
+}
+
+static void contexts_hash_differently(void **state)
+{
+    (void)state;
+    graft_ctx *a = test_open(), *b = test_open();
+    assert_int_not_equal(a->secret, b->secret);
+    assert_int_equal(a->secret & 1, 1);
+    graft_close(a);
+    graft_close(b);
+}
+
 /* ---- Scopes ---- */
 
 static void kept_dicts_outlive_their_scope(void **state)
@@ -521,6 +560,8 @@ int main(void)
         cmocka_unit_test(wrong_arguments_are_refused),
         cmocka_unit_test(no_dict_contains_itself),
         cmocka_unit_test(deep_and_wide_nesting),
+        cmocka_unit_test(a_path_of_very_many_ways_ends),
+        cmocka_unit_test(contexts_hash_differently),
         cmocka_unit_test(kept_dicts_outlive_their_scope),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
