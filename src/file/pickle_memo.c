@@ -77,25 +77,52 @@ static bool is_get(unsigned char op, const graft__pickle_argument *a, uint64_t *
     return op == 'g' && graft__pickle_decimal(a->text, a->length, number);
 }
 
+/* What the first look needs to know of an opcode: how many bytes it is with what stands behind it,
+ * and whether it puts into the memo; or that it has to be looked at. */
+enum { STEP = 15, PUTS = 1 << 4, MEMOIZES = 1 << 5, LOOK = 1 << 6 };
+
+static unsigned char glance_of(unsigned char op)
+{
+    static const unsigned char steps[] = {[GRAFT__PICKLE_NOTHING] = 1,
+                                          [GRAFT__PICKLE_U8] = 2,
+                                          [GRAFT__PICKLE_U16] = 3,
+                                          [GRAFT__PICKLE_U32] = 5,
+                                          [GRAFT__PICKLE_U64] = 9};
+    const graft__pickle_opcode *o = &graft__pickle_opcodes[op];
+    if (op == '.' || op == 'p' || op == 'g' || op == 'h' || op == 'j' || !o->name ||
+        o->shape >= sizeof steps)
+        return LOOK;
+    const bool puts = op == 'q' || op == 'r';
+    return (unsigned char)(steps[o->shape] | (puts ? PUTS : 0) | (op == 0x94 ? MEMOIZES : 0));
+}
+
 bool graft__pickle_memo_open(graft__pickle *p)
 {
-    bool puts = false, memoizes = false;
+    unsigned char glance[256], seen = 0;
     size_t at = p->start;
+    for (int op = 0; op < 256; op++)
+        glance[op] = glance_of((unsigned char)op);
     while (at < p->size) {
-        const unsigned char op = p->bytes[at++];
+        const unsigned char op = p->bytes[at], what = glance[op];
+        seen |= what;
+        if (!(what & LOOK)) {
+            at += what & STEP;
+            continue;
+        }
         const graft__pickle_opcode *o = &graft__pickle_opcodes[op];
         graft__pickle_argument a;
         uint64_t number;
+        at++;
         /* What is wrong here ends the reading proper at the same place. */
         if (op == '.' || !o->name ||
             !graft__pickle_argument_read(p->bytes, p->size, &at, o->shape, &a))
             break;
-        puts |= op == 'p' || op == 'q' || op == 'r';
-        memoizes |= op == 0x94;
+        if (op == 'p')
+            seen |= PUTS;
         if (is_get(op, &a, &number) && !want(p, number))
             return false;
     }
-    p->memo.mixed = puts && memoizes;
+    p->memo.mixed = (seen & PUTS) && (seen & MEMOIZES);
     return true;
 }
 
