@@ -207,8 +207,9 @@ GRAFT_API void graft_audit_free(graft_audit_report *a);
 /* ---- Writing ---- */
 
 typedef struct graft_write_options {
-    graft_format format;        /* PT, SAFETENSORS, NPZ or AUTO: .safetensors and .npz by their
-                                   extension, .pt, .pth, .bin and .ckpt as PT */
+    graft_format format;        /* PT, SAFETENSORS, NPZ, NPY (one tensor) or AUTO: .safetensors,
+                                   .npz and .npy by their extension, .pt, .pth, .bin and .ckpt as
+                                   PT */
     bool sync;                  /* wait until the disk has it: fsync of file and folder (default) */
     bool whole_storages;        /* .pt: a view brings its whole storage along, as torch.save does;
                                    default false: what lies between the first and the last element

@@ -78,20 +78,23 @@ static const char *const descrs[GRAFT_DTYPES] = {
 
 enum { HEADER = 512, START = 10, ALIGN = 64 };
 
+/* To the byte as numpy writes it, which leaves room for the first size to grow to 21 digits. */
 static void write_header(const char *descr, const graft_shape *shape)
 {
     char header[HEADER];
     char *const text = header + START;
     const size_t room = HEADER - START;
-    size_t n =
-        (size_t)snprintf(text, room, "{'descr': '%s', 'fortran_order': False, 'shape': (", descr);
-    for (int i = 0; i < shape->ndim; i++)
-        n += (size_t)snprintf(text + n, room - n, "%lld%s", (long long)shape->size[i],
-                              shape->ndim == 1      ? ","
-                              : i + 1 < shape->ndim ? ", "
-                                                    : "");
-    n += (size_t)snprintf(text + n, room - n, "), }");
-    const size_t size = (START + n + ALIGN) / ALIGN * ALIGN; /* with the newline */
+    size_t first = 0, n = (size_t)snprintf(
+                          text, room, "{'descr': '%s', 'fortran_order': False, 'shape': (", descr);
+    for (int i = 0; i < shape->ndim; i++) {
+        const size_t digits = (size_t)snprintf(text + n, room - n, "%s%lld", i ? ", " : "",
+                                               (long long)shape->size[i]);
+        first = i ? first : digits;
+        n += digits;
+    }
+    n += (size_t)snprintf(text + n, room - n, "%s), }", shape->ndim == 1 ? "," : "");
+    const size_t used = START + n + (shape->ndim ? 21 - first : 0) + 1;
+    const size_t size = used + ALIGN - used % ALIGN;
     memset(text + n, ' ', size - START - n);
     header[size - 1] = '\n';
     memcpy(header, "\x93NUMPY\1\0", 8);

@@ -1,6 +1,7 @@
 #include "cli/rules.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/say.h"
 
@@ -26,6 +27,14 @@ static graft_status add_line(cli_call *call, graft_rules *rules, const cli_rule 
     return status;
 }
 
+/* What is wrong with a rule, or with a file of them, without the name of the function. */
+static void tell(cli_call *call)
+{
+    const char *const error = graft_error(call->g), *const colon = strstr(error, ": ");
+    say(call, "%s", colon && strncmp(error, "rules_", 6) == 0 ? colon + 2 : error);
+    graft_clear_error(call->g);
+}
+
 graft_rules *rules_of(cli_call *call, const cli_rules *given)
 {
     graft_rules *const rules = graft_rules_new(call->g);
@@ -36,7 +45,7 @@ graft_rules *rules_of(cli_call *call, const cli_rules *given)
     if (status == GRAFT_OK)
         return rules;
     if (graft_error(call->g))
-        say_error(call);
+        tell(call);
     graft_rules_free(rules);
     return NULL;
 }

@@ -23,4 +23,14 @@ uint64_t graft__npy_header_end(const unsigned char *bytes, uint64_t size);
 graft_status graft__npy_header(graft__reading *r, const unsigned char *bytes, uint64_t have,
                                uint64_t total, graft__npy *out);
 
+/* ---- Writing ---- */
+
+enum { GRAFT__NPY_HEADER = 512 }; /* bytes that no header is longer than */
+
+/* Whether numpy has such elements. */
+bool graft__npy_has(graft_dtype dtype);
+
+/* The header of a tensor of such elements, to the byte as numpy writes it. Returns its size. */
+size_t graft__npy_make_header(const graft_tensor *t, char out[GRAFT__NPY_HEADER]);
+
 #endif

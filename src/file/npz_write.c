@@ -1,47 +1,13 @@
 /* Writing npz: an npy of each tensor, as numpy.savez has them, stored and aligned. */
-#include <stdio.h>
 #include <string.h>
 
 #include "file/elements.h"
+#include "file/npy.h"
 #include "file/tensor_list.h"
 #include "file/writing.h"
 #include "file/zip_parts.h"
 
-enum { ALIGN = 64, HEADER = 512, START = 10 };
-
-/* numpy's names of dtypes; NULL where it has none. */
-static const char *const descrs[GRAFT_DTYPES] = {
-    [GRAFT_BOOL] = "|b1", [GRAFT_I8] = "|i1",    [GRAFT_U8] = "|u1",  [GRAFT_I16] = "<i2",
-    [GRAFT_I32] = "<i4",  [GRAFT_I64] = "<i8",   [GRAFT_U16] = "<u2", [GRAFT_U32] = "<u4",
-    [GRAFT_U64] = "<u8",  [GRAFT_F16] = "<f2",   [GRAFT_F32] = "<f4", [GRAFT_F64] = "<f8",
-    [GRAFT_C64] = "<c8",  [GRAFT_C128] = "<c16",
-};
-
-/* The header to the byte as numpy writes it, which leaves room for the first size to grow to 21
- * digits, and then fills up to a multiple of 64, with 64 where it is one. Returns its size. */
-static size_t make_header(const graft_tensor *t, char out[HEADER])
-{
-    char *text = out + START;
-    size_t room = HEADER - START;
-    int n = snprintf(text, room, "{'descr': '%s', 'fortran_order': False, 'shape': (",
-                     descrs[t->dtype]);
-    int first = 0;
-    for (int i = 0; i < t->ndim; i++) {
-        int digits =
-            snprintf(text + n, room - (size_t)n, "%s%lld", i ? ", " : "", (long long)t->size[i]);
-        first = i ? first : digits;
-        n += digits;
-    }
-    n += snprintf(text + n, room - (size_t)n, "%s), }", t->ndim == 1 ? "," : "");
-    size_t used = START + (size_t)n + (t->ndim ? 21 - (size_t)first : 0) + 1;
-    size_t size = used + ALIGN - used % ALIGN;
-    memset(text + n, ' ', size - START - (size_t)n);
-    out[size - 1] = '\n';
-    memcpy(out, "\x93NUMPY\1\0", 8);
-    out[8] = (char)((size - START) & 0xFF);
-    out[9] = (char)((size - START) >> 8);
-    return size;
-}
+enum { ALIGN = 64 };
 
 /* What the parts of the writer share. */
 typedef struct npz {
@@ -76,7 +42,7 @@ static graft_status check_tensor(npz *z, size_t i)
     if (bad)
         return graft__fail(z->w->g, GRAFT_ERR_NAME, "%s: '%.200s': %s, which an npz can't have",
                            z->begin.data, shown, bad);
-    if (!descrs[t->dtype])
+    if (!graft__npy_has(t->dtype))
         return graft__fail(z->w->g, GRAFT_ERR_DTYPE,
                            "%s: %.200s: numpy has no %s: expected another dtype (graft_to), or "
                            "another format",
@@ -98,8 +64,8 @@ static graft_status write_tensor(npz *z, size_t i)
     const graft_tensor *t = z->list.item[i].tensor;
     if (!name)
         return graft_error_status(z->w->g);
-    char header[HEADER];
-    size_t size = make_header(t, header);
+    char header[GRAFT__NPY_HEADER];
+    size_t size = graft__npy_make_header(t, header);
     graft_status status = graft__zip_begin(z->zip, name, size + graft__element_bytes(t), ALIGN);
     if (status == GRAFT_OK)
         status = graft__zip_write(z->zip, header, size);

@@ -18,6 +18,7 @@ static const struct {
     {".safetensors", GRAFT_FORMAT_SAFETENSORS},
     {".safetensors.index.json", GRAFT_FORMAT_SAFETENSORS},
     {".npz", GRAFT_FORMAT_NPZ},
+    {".npy", GRAFT_FORMAT_NPY},
 };
 
 static const struct {
@@ -27,6 +28,7 @@ static const struct {
     {GRAFT_FORMAT_PT, graft__write_pt},
     {GRAFT_FORMAT_SAFETENSORS, graft__write_safetensors},
     {GRAFT_FORMAT_NPZ, graft__write_npz},
+    {GRAFT_FORMAT_NPY, graft__write_npy},
 };
 
 graft_write_options graft_write_defaults(void)
@@ -83,7 +85,7 @@ static graft_status save(graft_ctx *g, const char *op, const char *path, const g
     if (w.options.format == GRAFT_FORMAT_AUTO)
         return graft__fail(g, GRAFT_ERR_ARGUMENT,
                            "%s: %s: the name does not tell the format: expected .pt, .pth, .bin, "
-                           ".ckpt, .safetensors or .npz, or options.format",
+                           ".ckpt, .safetensors, .npz or .npy, or options.format",
                            op, path);
     writer *const write = writer_of(w.options.format);
     if (!write)

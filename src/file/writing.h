@@ -23,6 +23,7 @@ typedef struct graft__writing {
 graft_status graft__write_pt(graft__writing *w);
 graft_status graft__write_safetensors(graft__writing *w); /* one file, or shards and an index */
 graft_status graft__write_npz(graft__writing *w);
+graft_status graft__write_npy(graft__writing *w);
 
 /* Elements are passed on in chunks (file/elements.h), with graft__written after each: so a writer's
  * own memory is small, and a cancel is heard soon. */

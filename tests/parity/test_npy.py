@@ -191,6 +191,17 @@ def test_what_is_written_is_what_numpy_writes(g, tmp_path):
             assert data.find(member[:64], info.header_offset) % 64 == 0
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("order", "CF")
+def test_one_array_alone_is_what_numpy_writes(g, tmp_path, dtype, order):
+    for shape in SHAPES:
+        array = made(shape, "<" + dtype, order)
+        numpy.save(tmp_path / "a.npy", array)
+        resaved(g, tmp_path / "a.npy", tmp_path / "b.npy")
+        native = numpy.ascontiguousarray(array).reshape(array.shape)
+        assert (tmp_path / "b.npy").read_bytes() == numpy_bytes(native)
+
+
 def test_nested_dicts(g, tmp_path):
     with g.scope():
         model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Linear(2, 1))
