@@ -106,6 +106,9 @@ graft_tensor *graft__plan_value(const graft_plan *plan, size_t i);
  * be seen. */
 graft_status graft__plan_same(const graft_plan *plan, size_t i, size_t j, bool *same);
 
+/* Whether two nodes do the same to the same, as far as can be seen without computing them. */
+bool graft__node_same(const graft__node *a, const graft__node *b);
+
 /* Whether two tensors lie on the same elements of one storage in the same way. */
 bool graft__same_place(const graft_tensor *a, const graft_tensor *b);
 

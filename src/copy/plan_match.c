@@ -42,18 +42,32 @@ static graft_status list_slot(void *user, const char *path, graft_module *owner,
     return add_target(user, path, slot->tensor) ? GRAFT_OK : GRAFT_ERR_MEMORY;
 }
 
+/* A quantized tensor has no values to exchange, and its parts are not tensors of their own. */
+static graft_status refuse_quantised(void *user, const char *path, graft_dict *parent, size_t i)
+{
+    if (!graft__is_nested(parent->entry[i].value.kind))
+        return GRAFT_OK;
+    return graft__fail(
+        ((const graft_plan *)user)->ctx, GRAFT_ERR_DTYPE,
+        "plan: \"%s\" of the target is quantized: expected a target of plain tensors", path);
+}
+
 static graft_status list_dict(graft_plan *plan)
 {
-    if (!graft_scope_begin(plan->ctx)) {
-        const graft_dict *flat = graft_dict_flatten(plan->dict);
-        graft_status st = flat ? GRAFT_OK : graft_error_status(plan->ctx);
-        for (size_t i = 0; flat && i < flat->count && st == GRAFT_OK; i++)
-            if (!add_target(plan, graft__entry_name(flat, i), flat->entry[i].value.tensor))
-                st = GRAFT_ERR_MEMORY;
-        graft_scope_end(plan->ctx);
+    graft_status st = graft__dict_walk_whole(plan->dict, "plan", INT64_MAX,
+                                             graft__node_is_quantised, refuse_quantised, plan);
+    if (st == GRAFT_OK)
+        st = graft_scope_begin(plan->ctx);
+    if (st != GRAFT_OK)
         return st;
-    }
-    return GRAFT_ERR_MEMORY;
+    const graft_dict *flat = graft_dict_flatten(plan->dict);
+    if (!flat)
+        st = graft_error_status(plan->ctx);
+    for (size_t i = 0; flat && i < flat->count && st == GRAFT_OK; i++)
+        if (!add_target(plan, graft__entry_name(flat, i), flat->entry[i].value.tensor))
+            st = GRAFT_ERR_MEMORY;
+    graft_scope_end(plan->ctx);
+    return st;
 }
 
 static graft_status list_items(graft_plan *plan)
@@ -234,9 +248,9 @@ static graft_status match(graft_plan *plan, finder *f, size_t i)
 {
     graft__plan_target *t = &plan->target[i];
     size_t item = i; /* without a target, what is made is what it is made of */
-    if ((plan->module || plan->dict) && !find_item(plan, f, t->name, &item))
+    if (t->tensor && !find_item(plan, f, t->name, &item))
         return GRAFT_ERR_MEMORY;
-    if (plan->rules && graft__rules_keeps(plan->rules, &plan->items, t->name)) {
+    if (plan->rules && t->tensor && graft__rules_keeps(plan->rules, &plan->items, t->name)) {
         t->action = GRAFT_PLAN_KEPT;
         if (item != GRAFT__PLAN_NONE) /* a rule left it out */
             graft__plan_mark(plan, plan->items.item[item].node, GRAFT_PLAN_SKIPPED);

@@ -61,7 +61,7 @@ static bool goes_before(const void *user, uint32_t a, uint32_t b)
 }
 
 /* Orders the targets so that those of one memory are neighbours, in their own order. In a source
- * only plain copies and casts of one tensor are the same value. */
+ * that means only that they come of the same. */
 static graft_status group(const graft_plan *plan, bool in_source, grouping *by)
 {
     const size_t bytes = plan->count * sizeof *by->order;
@@ -70,12 +70,9 @@ static graft_status group(const graft_plan *plan, bool in_source, grouping *by)
     by->scratch = graft__alloc(plan->ctx, bytes);
     if (!by->order || !by->scratch)
         return graft__fail_memory(plan->ctx, bytes, "plan");
-    for (size_t i = 0; i < plan->count; i++) {
-        const graft_plan_action action = plan->target[i].action;
-        const bool plain = action == GRAFT_PLAN_COPIED || action == GRAFT_PLAN_CAST;
-        if ((!in_source || plain) && tied_by(plan, i, in_source))
+    for (size_t i = 0; i < plan->count; i++)
+        if ((!in_source || graft__plan_fits(plan->target[i].action)) && tied_by(plan, i, in_source))
             by->order[by->count++] = (uint32_t)i;
-    }
     graft__sort(by->order, by->scratch, by->count, goes_before, by);
     return GRAFT_OK;
 }
@@ -147,10 +144,10 @@ static graft_status judge(graft_plan *plan, size_t i, size_t leader)
     return st;
 }
 
-static graft_status judge_all(graft_plan *plan, bool in_source)
+static graft_status judge_all(graft_plan *plan)
 {
     grouping by;
-    graft_status st = group(plan, in_source, &by);
+    graft_status st = group(plan, false, &by);
     for (size_t k = 0, end; k < by.count && st == GRAFT_OK; k = end) {
         end = group_end(&by, k);
         const size_t leader = end > k + 1 ? leader_of(&by, k, end) : by.order[k];
@@ -162,26 +159,73 @@ static graft_status judge_all(graft_plan *plan, bool in_source)
     return st;
 }
 
-/* ---- The same ties on both sides ---- */
+/* ---- Ties of the source, and whether they are the target's ---- */
 
-/* The first of each one's group, among those for which something was met, into first[]. */
-static graft_status find_firsts(graft_plan *plan, bool in_source, size_t *first)
+enum { VALUES = 16 }; /* of one tensor that are told apart */
+
+/* Of those between begin and end, which come of one tensor, the first that is made of it in the
+ * same way. */
+static void find_same(const grouping *by, size_t begin, size_t end, size_t *first)
+{
+    const graft__plan_target *target = by->plan->target;
+    size_t leader[VALUES], leaders = 0;
+    for (size_t m = begin; m < end; m++) {
+        const size_t i = by->order[m];
+        size_t k = 0;
+        while (k < leaders && !graft__node_same(target[leader[k]].node, target[i].node))
+            k++;
+        if (k < leaders)
+            first[i] = leader[k];
+        else if (leaders < VALUES)
+            leader[leaders++] = i;
+    }
+}
+
+/* The first of those for which something was met. */
+static void find_met(const grouping *by, size_t begin, size_t end, size_t *first)
+{
+    size_t head = GRAFT__PLAN_NONE;
+    for (size_t m = begin; m < end; m++) {
+        const size_t i = by->order[m];
+        if (by->plan->target[i].item == GRAFT__PLAN_NONE)
+            continue;
+        head = head == GRAFT__PLAN_NONE ? i : head;
+        first[i] = head;
+    }
+}
+
+/* The first of each one's group into first[]. */
+static graft_status find_firsts(const graft_plan *plan, bool in_source, size_t *first)
 {
     grouping by;
     const graft_status st = group(plan, in_source, &by);
     for (size_t i = 0; i < plan->count; i++)
         first[i] = i;
-    for (size_t k = 0, end; k < by.count; k = end) {
+    for (size_t k = 0, end; k < by.count && st == GRAFT_OK; k = end) {
         end = group_end(&by, k);
-        size_t head = GRAFT__PLAN_NONE;
-        for (size_t m = k; m < end; m++) {
-            if (plan->target[by.order[m]].item == GRAFT__PLAN_NONE)
-                continue;
-            head = head == GRAFT__PLAN_NONE ? by.order[m] : head;
-            first[by.order[m]] = head;
-        }
+        if (in_source)
+            find_same(&by, k, end, first);
+        else
+            find_met(&by, k, end, first);
     }
     ungroup(&by);
+    return st;
+}
+
+/* Without a target, what is one value in the source is one in what is made of it. */
+static graft_status tie_as_source(graft_plan *plan)
+{
+    const size_t bytes = plan->count * sizeof(size_t);
+    size_t *first = graft__alloc(plan->ctx, bytes);
+    const graft_status st =
+        first ? find_firsts(plan, true, first) : graft__fail_memory(plan->ctx, bytes, "plan");
+    for (size_t i = 0; i < plan->count && st == GRAFT_OK; i++) {
+        if (first[i] == i)
+            continue;
+        plan->target[i].leader = first[i];
+        plan->target[i].action = GRAFT_PLAN_TIED;
+    }
+    graft__free(plan->ctx, first, bytes);
     return st;
 }
 
@@ -207,11 +251,10 @@ static graft_status check_ties(graft_plan *plan)
 graft_status graft__plan_ties(graft_plan *plan)
 {
     const graft__ties ties = plan->rules ? graft__rules_ties(plan->rules) : GRAFT__TIES_KEEP;
-    const bool has_target = plan->module || plan->dict;
-    graft_status st = GRAFT_OK;
-    if (ties == GRAFT__TIES_CHECK && has_target)
-        st = check_ties(plan);
+    if (!plan->module && !plan->dict)
+        return ties == GRAFT__TIES_BREAK ? GRAFT_OK : tie_as_source(plan);
+    graft_status st = ties == GRAFT__TIES_CHECK ? check_ties(plan) : GRAFT_OK;
     if (st == GRAFT_OK && (plan->module || ties != GRAFT__TIES_BREAK))
-        st = judge_all(plan, !has_target);
+        st = judge_all(plan);
     return st;
 }

@@ -74,8 +74,7 @@ static bool same_shape(const graft_shape *a, const graft_shape *b)
            memcmp(a->size, b->size, (size_t)(a->ndim > 0 ? a->ndim : 0) * sizeof *a->size) == 0;
 }
 
-/* The same steps, told the same. */
-static bool same_steps(const graft__node *a, const graft__node *b)
+bool graft__node_same(const graft__node *a, const graft__node *b)
 {
     if (a == b)
         return true;
@@ -90,13 +89,13 @@ static bool same_steps(const graft__node *a, const graft__node *b)
                 a->fill == b->fill && a->seed == b->seed && a->mode == b->mode &&
                 a->antialias == b->antialias && memcmp(a->number, b->number, sizeof a->number) == 0;
     for (int i = 0; i < a->inputs && same; i++)
-        same = same_steps(a->input[i], b->input[i]);
+        same = graft__node_same(a->input[i], b->input[i]);
     return same;
 }
 
 graft_status graft__plan_same(const graft_plan *plan, size_t i, size_t j, bool *same)
 {
-    *same = same_steps(plan->target[i].node, plan->target[j].node);
+    *same = graft__node_same(plan->target[i].node, plan->target[j].node);
     if (*same)
         return GRAFT_OK;
     graft_tensor *a = graft__plan_value(plan, i), *b = a ? graft__plan_value(plan, j) : NULL;

@@ -96,13 +96,15 @@ def rule_rename(r, items):
             [i.renamed(re.sub(r"l\.([0-9]+)\.", r"h.\1.layer.", i.name, count=1)) for i in items])
 
 
-def on_matches(r, items, wanted, line, verb, change):
+def on_matches(r, items, wanted, line, verb, change, idle=lambda t: False):
+    """idle: there is nothing to do, and no step is made."""
     pattern = some_glob(r, items)
     matched = [i for i in items if glob(pattern).match(i.name)]
     if not all(wanted(i.value) for i in matched):
         return None
     return (line.format(pattern),
-            [i.changed(change(i.value), verb) if i in matched else i for i in items])
+            [i.changed(change(i.value), verb) if i in matched and not idle(i.value) else i
+             for i in items])
 
 
 def rule_transpose(r, items):
@@ -128,6 +130,31 @@ def rule_pad(r, items):
 def rule_repeat(r, items):
     return on_matches(r, items, lambda t: t.ndim > 0, "repeat {} 0 2", "repeat",
                       lambda t: torch.cat([t, t]))
+
+
+def rule_permute(r, items):
+    return on_matches(r, items, lambda t: t.ndim == 2, "permute {} 1 0", "permute",
+                      lambda t: t.permute(1, 0))
+
+
+def rule_reshape(r, items):
+    return on_matches(r, items, lambda t: t.ndim > 0 and t.numel() > 0, "reshape {} 1,-1",
+                      "reshape", lambda t: t.reshape(1, -1))
+
+
+def rule_inflate(r, items):
+    return on_matches(r, items, lambda t: 0 < t.ndim < 4, "inflate {} 1 2", "inflate",
+                      lambda t: torch.stack([t, t], 1))
+
+
+def rule_resize(r, items):
+    size = r.randint(1, 5)
+    def resize(t):
+        new = t.new_zeros(size, *t.shape[1:])
+        new[:min(size, t.shape[0])] = t[:size]
+        return new
+    return on_matches(r, items, lambda t: t.ndim > 0 and t.is_floating_point(),
+                      f"resize {{}} size={size}", "resize", resize, lambda t: t.shape[0] == size)
 
 
 def rule_cast(r, items):
@@ -179,7 +206,8 @@ def rule_split(r, items):
 
 
 RULES = [rule_take, rule_skip, rule_strip, rule_add, rule_map, rule_rename, rule_transpose,
-         rule_slice, rule_pad, rule_repeat, rule_cast, rule_fuse, rule_split]
+         rule_slice, rule_pad, rule_repeat, rule_permute, rule_reshape, rule_inflate, rule_resize,
+         rule_cast, rule_fuse, rule_split]
 
 
 def random_rules(r, items):
@@ -455,3 +483,28 @@ def test_ties_of_a_new_dict(seed):
             for b in names:
                 shares = lib.graft_shares_storage(g.dict_tensor(result, a), g.dict_tensor(result, b))
                 assert shares == (groups[a] == groups[b])
+
+
+def test_quantized_tensors(tmp_path):
+    values = torch.randn(4, 3)
+    quantized = torch.quantize_per_tensor(values, 0.05, 3, torch.quint8)
+    torch.save({"w": quantized, "b": torch.ones(2)}, tmp_path / "q.pt")
+    with graft.Context() as g:
+        source = g.checkpoint_root(g.checkpoint_open(tmp_path / "q.pt", None))
+        target = to_dict(g, {"w": torch.zeros(4, 3), "b": torch.zeros(2)})
+        plan = g.plan_into_dict(target, source, None, None)
+        assert actions(plan) == [("w", "conflict"), ("b", "copied")]
+        assert "dequantise" in text(lib.graft_plan_how(plan, 0))
+        line = text(lib.graft_plan_suggestion(plan, 0))
+        assert line == "dequantise w"
+        plan = g.plan_into_dict(target, source, parsed(g, [line]), None)
+        assert actions(plan) == [("w", "changed"), ("b", "copied")]
+        g.plan_commit(plan)
+        assert torch.equal(g.torch(g.dict_tensor(target, "w")), quantized.dequantize())
+        # Without a target it stays what it is, under a new name too.
+        plan = g.plan_into_dict(None, source, parsed(g, ["map w v"]), None)
+        g.save(tmp_path / "r.pt", g.plan_result(plan))
+        read = torch.load(tmp_path / "r.pt")
+        assert list(read) == ["v", "b"] and torch.equal(read["v"].int_repr(), quantized.int_repr())
+        with pytest.raises(graft.GraftError, match='"w" of the target is quantized'):
+            g.plan_into_dict(source, target, None, None)

@@ -263,6 +263,36 @@ static void tied_values_that_are_computed(void **state)
     graft_close(g);
 }
 
+/* In a new dict names stay tied that were, if the same is done to them. */
+static void ties_of_a_new_dict(void **state)
+{
+    (void)state;
+    graft_ctx *g = test_open();
+    graft_dict *source = graft_dict_new(g);
+    graft_tensor *t = graft_rand(g, graft_shape2(4, 4), GRAFT_F32);
+    const char *name[] = {"a", "b", "c", "d", "e"};
+    for (int i = 0; i < 5; i++)
+        graft_dict_set_tensor(source, name[i], t);
+    graft_plan *plan = plan_dict(NULL, source,
+                                 "resize {a,b,c} size=6\n"
+                                 "cast {c,d} float16\n"
+                                 "keep a\n");
+    assert_target(plan, "a", GRAFT_PLAN_CHANGED, "dim 0 from 4 to 6, new ones 0");
+    assert_target(plan, "b", GRAFT_PLAN_TIED, "tied with \"a\"");
+    assert_int_equal(graft_plan_action_of(plan, 2), GRAFT_PLAN_CHANGED);
+    assert_int_equal(graft_plan_action_of(plan, 3), GRAFT_PLAN_CAST);
+    assert_int_equal(graft_plan_action_of(plan, 4), GRAFT_PLAN_COPIED);
+    assert_int_equal(graft_plan_rule_matches(plan, 2), 0); /* there is nothing to keep */
+    graft_dict *result = graft_plan_result(plan);
+    assert_no_error(g);
+    for (int i = 0; i < 5; i++)
+        for (int k = 0; k < i; k++)
+            assert_int_equal(graft_shares_storage(graft_dict_tensor(result, name[i]),
+                                                  graft_dict_tensor(result, name[k])),
+                             i == 1 && k == 0);
+    graft_close(g);
+}
+
 /* ---- No memory ---- */
 
 static void plan_without_memory(void *user, failing_allocator *f)
@@ -314,6 +344,7 @@ int main(void)
         cmocka_unit_test(sizes_of_the_target),
         cmocka_unit_test(ties_are_checked),
         cmocka_unit_test(ties_are_broken),
+        cmocka_unit_test(ties_of_a_new_dict),
         cmocka_unit_test(tied_values_that_are_computed),
         cmocka_unit_test(without_memory_nothing_changes),
     };
