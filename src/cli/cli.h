@@ -13,9 +13,7 @@
 #include <stdint.h>
 
 #include "cli/terminal.h"
-#include "graft/content.h"
 #include "graft/graft.h"
-#include "graft/rules.h"
 
 /* Exit statuses. Trouble is also what a wrong option is, and output that could not be written. */
 enum { CLI_OK = 0, CLI_FOUND = 1, CLI_TROUBLE = 2 };

@@ -25,6 +25,12 @@ static const cli_option options[] = {
      .max = 1000,
      .offset = offsetof(ls_options, depth),
      .help = "of a tree, show the first N levels (default: all)"},
+    {.name = "stats",
+     .letter = 'S',
+     .type = CLI_FLAG,
+     .offset = offsetof(ls_options, stats),
+     .help = "read the elements, and show their least, largest, mean, standard deviation and L2 "
+             "norm, how many are 0, NaN and infinite, and a histogram"},
     {.name = "all",
      .letter = 'a',
      .type = CLI_FLAG,
@@ -77,6 +83,8 @@ static int run(cli_call *call)
     const ls_options *const o = call->options;
     if (o->json && o->tree)
         return say_usage(call, "--tree and --json: expected one of them");
+    if (o->tree && o->stats)
+        return say_usage(call, "--tree and --stats: expected one of them");
     int status = CLI_OK;
     for (int i = 0; i < call->operand_count; i++) {
         if (i > 0 && !o->json)
@@ -92,6 +100,7 @@ static const ls_options defaults = {.sort = LS_FILE_ORDER};
 static const cli_example examples[] = {
     {"graft ls model.pt", "lists names, dtypes, shapes and sizes; no tensor is read", 0},
     {"graft ls --tree --depth 2 model.pt", "shows where the parameters are", 0},
+    {"graft ls --stats --name '*.weight' model.pt", "looks at the numbers of all weights", 0},
     {"graft ls --sort size model.pt | head -n 3", "shows the three largest tensors", 0},
     {"graft ls --json model.pt model.safetensors | python3 -c 'import json, sys; "
      "print([len(json.loads(line)[\"tensors\"]) for line in sys.stdin])'",
@@ -108,7 +117,7 @@ const cli_command cli_ls = {
     .description =
         "Lists what files of any format that graft reads hold: .pt in all its forms, TorchScript, "
         "safetensors and its shards, npy, npz, GGUF, ONNX. The format is known by the content. "
-        "Nothing of a file is run, and no element is read. `-` is standard "
+        "Nothing of a file is run, and no element is read unless --stats is given. `-` is standard "
         "input.\n"
         "\n"
         "Names are dotted paths. `= NAME` marks a tensor that is the very same elements as an "
@@ -119,7 +128,7 @@ const cli_command cli_ls = {
         "JSON has, for each file, one line with an object: `file`, `format`, `tensors` (each with "
         "`name`, `dtype`, `shape`, `bytes` and `storage`: a number that tensors of one storage "
         "share) and `findings` (each with `kind`, `message` and where there is one `count`). With "
-        "--all there are `values` and `metadata`. A file "
+        "--stats each tensor has `stats` too, with --all there are `values` and `metadata`. A file "
         "that can't be read has a finding of kind `fault` and the format null. NaN and infinities "
         "are the strings \"NaN\", \"Infinity\" and \"-Infinity\". Bytes in names that are no UTF-8 "
         "are U+FFFD.\n"

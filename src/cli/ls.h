@@ -1,5 +1,5 @@
 /* `graft ls`: what a file holds. Files: ls.c (the command), ls_file.c (reading, ties, order),
- * ls_findings.c, ls_text.c, ls_tree.c, ls_values.c (what is no tensor), ls_json.c. */
+ * ls_findings.c, ls_text.c, ls_tree.c, ls_stats.c, ls_values.c (what is no tensor), ls_json.c. */
 #ifndef CLI_LS_H
 #define CLI_LS_H
 
@@ -7,7 +7,7 @@
 #include "cli/open.h"
 
 typedef struct ls_options {
-    bool json, tree, all, reverse;
+    bool json, tree, stats, all, reverse;
     int sort; /* an ls_order */
     int64_t depth;
     cli_texts names;

@@ -1,9 +1,11 @@
 /* A file as an object in one line. */
 #include "cli/dtype.h"
 #include "cli/ls.h"
+#include "cli/ls_stats.h"
 
-static void put_tensor(json *j, const ls_entry *e)
+static bool put_tensor(cli_call *call, json *j, const ls_file *f, const ls_entry *e)
 {
+    const ls_options *const o = call->options;
     char dtype[DTYPE_TEXT];
     json_open_object(j);
     json_key_text(j, "name", e->name);
@@ -14,7 +16,9 @@ static void put_tensor(json *j, const ls_entry *e)
     json_close_array(j);
     json_key_uint(j, "bytes", e->info.bytes);
     json_key_int(j, "storage", e->storage);
+    const bool ok = !o->stats || ls_stats_json(call, j, f, e);
     json_close_object(j);
+    return ok;
 }
 
 bool ls_json(cli_call *call, const ls_file *f)
@@ -27,7 +31,7 @@ bool ls_json(cli_call *call, const ls_file *f)
     json_key_text(&j, "format", f->file.c ? open_format(f->file.c) : NULL);
     json_key_array(&j, "tensors");
     for (size_t i = 0; i < f->listed_count; i++)
-        put_tensor(&j, &f->entries[f->listed[i]]);
+        ok = put_tensor(call, &j, f, &f->entries[f->listed[i]]) && ok;
     json_close_array(&j);
     json_key_array(&j, "findings");
     for (size_t i = 0; i < f->finding_count; i++) {

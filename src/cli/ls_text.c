@@ -3,6 +3,7 @@
 
 #include "cli/dtype.h"
 #include "cli/ls.h"
+#include "cli/ls_stats.h"
 #include "cli/say.h"
 #include "cli/shown.h"
 #include "cli/sizes.h"
@@ -67,7 +68,7 @@ static bool print_rows(cli_call *call, const ls_file *f)
 bool ls_text(cli_call *call, const ls_file *f)
 {
     const ls_options *const o = call->options;
-    bool ok = print_rows(call, f);
+    bool ok = o->stats ? ls_stats_text(call, f) : print_rows(call, f);
     if (o->all)
         ok = ls_values_text(call, f) && ok;
     print_totals(f);

@@ -508,3 +508,79 @@ def test_no_tensor_is_read(tmp_path):
     said = process.stdout.read()
     _, status, used = os.wait4(process.pid, 0)
     assert status == 0 and "8.59 GB" in said and used.ru_utime + used.ru_stime < 0.5
+
+
+# ---- Numbers ----
+
+
+@pytest.fixture(scope="module")
+def numbers(tmp_path_factory):
+    torch.manual_seed(1)
+    made = {f"of.{SHORT[d]}": (torch.randn(300) * 50).to(d) for d in SHORT if not d.is_complex}
+    made["some"] = torch.tensor([1.0, 0.0, float("nan"), float("inf"), -float("inf"), -3.0, 0.0])
+    made["none"] = torch.tensor([float("nan"), float("inf")])
+    made["same"] = torch.full((9,), 2.5)
+    made["turned"] = torch.randn(40, 30).t()
+    made["empty"] = torch.zeros(0)
+    made["complex"] = torch.ones(2, dtype=torch.complex64)
+    made["large"] = torch.randn(3_000_000)
+    file = tmp_path_factory.mktemp("numbers") / "m.pt"
+    torch.save(made, file)
+    return file, made
+
+
+def stats_of(*arguments, **options):
+    one, = objects("--stats", *arguments, **options)
+    return {t["name"]: t["stats"] for t in one["tensors"]}
+
+
+def test_stats(numbers):
+    file, made = numbers
+    found = stats_of(file)
+    assert found.pop("complex") is None
+    for name, stats in found.items():
+        t = made[name].double().flatten()
+        finite = t[t.isfinite()]
+        assert stats["elements"] == t.numel() and stats["zeros"] == int((t == 0).sum())
+        assert stats["nans"] == int(t.isnan().sum()) and stats["infinities"] == int(t.isinf().sum())
+        assert len(stats["histogram"]) == 64 and sum(stats["histogram"]) == finite.numel()
+        if not finite.numel():
+            continue
+        wanted = {"min": finite.min(), "max": finite.max(), "mean": finite.mean(),
+                  "std": finite.std(unbiased=False), "norm": finite.norm()}
+        for key, value in wanted.items():
+            assert stats[key] == pytest.approx(value.item(), rel=1e-9, abs=1e-9), (name, key)
+    histogram = torch.histc(made["large"].double(), 64)
+    assert sum(abs(a - int(b)) for a, b in zip(found["large"]["histogram"], histogram)) < 20
+
+
+def test_stats_as_text(numbers):
+    file, made = numbers
+    lines = graft("ls", "--stats", file).stdout.splitlines()
+    assert lines[0].split() == ["name", "dtype", "shape", "min", "max", "mean", "std", "norm",
+                                "zeros", "NaN", "Inf", "histogram"]
+    row = {line.split()[0]: line for line in lines[1:-1]}
+    assert row["some"].split()[3:] == ["-3", "1", "-0.5", "1.5", "3.162", "2", "1", "2",
+                                       *row["some"].split()[11:]]
+    assert row["none"].split()[3:] == ["-"] * 5 + ["0", "1", "1"]
+    assert row["complex"].split()[3:] == ["-"] * 8
+    bars = row["large"][lines[0].index("histogram"):]
+    assert len(bars) > 10 and set(bars) <= set(" ▁▂▃▄▅▆▇█") and "█" in bars[6:10]
+    said = graft("ls", "--stats", file, env={"LC_ALL": "C"}).stdout
+    assert said.isascii() and "#" in said
+
+
+def test_stats_of_some(numbers):
+    assert list(stats_of("--name", "s*", numbers[0])) == ["some", "same"]
+
+
+def test_stats_of_what_is_damaged(tmp_path):
+    file = tmp_path / "m.pt"
+    torch.save({"a": torch.ones(500), "b": torch.zeros(500)}, file)
+    whole = bytearray(file.read_bytes())
+    whole[whole.index(np.ones(500, np.float32).tobytes()) + 5] ^= 1
+    file.write_bytes(whole)
+    done = graft("ls", "--stats", file)
+    assert done.returncode == 2 and f"{file}: a: " in done.stderr and "Checksum" in done.stderr
+    found = stats_of(file, status=2)
+    assert found["a"] is None and found["b"]["zeros"] == 500
