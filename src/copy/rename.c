@@ -102,8 +102,13 @@ bool graft__rename(graft_ctx *g, const graft__rule *rule, const char *name, char
 {
     regmatch_t match[GROUPS];
     *out = NULL;
-    if (regexec(rule->regex, name, GROUPS, match, 0) != 0)
+    const int error = regexec(rule->regex, name, GROUPS, match, 0);
+    if (error == REG_NOMATCH)
         return false;
+    if (error != 0) {
+        graft__fail_memory(g, strlen(name), "rename");
+        return true;
+    }
     graft__text text;
     graft__text_init(&text, g);
     graft__text_addn(&text, name, (size_t)match[0].rm_so);

@@ -70,7 +70,7 @@ const graft__rule_verb graft__rule_verbs[GRAFT__RULES] = {
     [GRAFT__RULE_CAST] = {"cast", "GLOB DTYPE|target",
                           "Converts to a dtype, or to the \"target\"'s.",
                           "the dtype before is not known, and digits are lost"},
-    [GRAFT__RULE_DEQUANTISE] = {"dequantise", "GLOB", "Makes float32 of quantized tensors.",
+    [GRAFT__RULE_DEQUANTISE] = {"dequantise", "GLOB", "Makes float32 of those that are quantized.",
                                 "digits are lost"},
     [GRAFT__RULE_TIES] = {"ties", "keep|break|check",
                           "Says what becomes of tied tensors: one value, memory of their own, or "

@@ -16,33 +16,34 @@
  * [a-z] one of, {a,b} either. PATTERN: text in which each * stands for any run, as short as it can
  * be from left to right; in the patterns that a rule makes of it, each * is what it stood for. */
 typedef enum graft__rule_kind {
-    GRAFT__RULE_TAKE,       /* take GLOB...: only tensors that match one */
-    GRAFT__RULE_SKIP,       /* skip GLOB... */
-    GRAFT__RULE_KEEP,       /* keep GLOB...: of the target: its initial value is meant to stay */
-    GRAFT__RULE_STRIP,      /* strip PREFIX: where it stands, once */
-    GRAFT__RULE_ADD,        /* add PREFIX [GLOB] */
-    GRAFT__RULE_MAP,        /* map PATTERN PATTERN: new names of those that match wholly */
-    GRAFT__RULE_RENAME,     /* rename REGEX REPLACEMENT: POSIX extended, \0 to \9 */
-    GRAFT__RULE_PERMUTE,    /* permute GLOB DIM... */
-    GRAFT__RULE_TRANSPOSE,  /* transpose GLOB [DIM DIM]: the last two */
-    GRAFT__RULE_RESHAPE,    /* reshape GLOB SIZES (768,-1) */
-    GRAFT__RULE_SLICE,      /* slice GLOB DIM START END (END: a number or "end") */
-    GRAFT__RULE_PAD,        /* pad GLOB DIM BEFORE AFTER [VALUE] */
-    GRAFT__RULE_REPEAT,     /* repeat GLOB DIM TIMES [divide] */
-    GRAFT__RULE_INFLATE,    /* inflate GLOB DIM TIMES [divide]: along a new dimension */
-    GRAFT__RULE_REDUCE,     /* reduce GLOB DIM sum|mean|first [times=N] [drop]: the whole of dim, or
-                               its `times` parts, one behind the other, to one */
-    GRAFT__RULE_FUSE,       /* fuse PATTERN DIM PATTERN... [groups=N] [sizes=A,B,C|any]: of the
-                               parts, the whole. Without sizes they must be equal, so that the
-                               inverse is known */
-    GRAFT__RULE_SPLIT,      /* split PATTERN DIM PATTERN... [groups=N] [sizes=A,B,C] */
-    GRAFT__RULE_STACK,      /* stack PREFIX FIRST-LAST...: layers PREFIX0., PREFIX1., ... anew */
-    GRAFT__RULE_RESIZE,     /* resize GLOB [dim=0] [size=N] [new=zeros|mean|normal|initial]
-                               [seed=N]: without size, to the target's */
-    GRAFT__RULE_RESAMPLE,   /* resample GLOB [to=HxW] [from=HxW] [prefix=N]
-                               [mode=bicubic|bilinear] [antialias=yes|no] */
-    GRAFT__RULE_CAST,       /* cast GLOB DTYPE|target: float16, bf16, f32, ... */
-    GRAFT__RULE_DEQUANTISE, /* dequantise GLOB */
+    GRAFT__RULE_TAKE,      /* take GLOB...: only tensors that match one */
+    GRAFT__RULE_SKIP,      /* skip GLOB... */
+    GRAFT__RULE_KEEP,      /* keep GLOB...: of the target: its initial value is meant to stay */
+    GRAFT__RULE_STRIP,     /* strip PREFIX: where it stands, once */
+    GRAFT__RULE_ADD,       /* add PREFIX [GLOB] */
+    GRAFT__RULE_MAP,       /* map PATTERN PATTERN: new names of those that match wholly */
+    GRAFT__RULE_RENAME,    /* rename REGEX REPLACEMENT: POSIX extended, \0 to \9 */
+    GRAFT__RULE_PERMUTE,   /* permute GLOB DIM... */
+    GRAFT__RULE_TRANSPOSE, /* transpose GLOB [DIM DIM]: the last two */
+    GRAFT__RULE_RESHAPE,   /* reshape GLOB SIZES (768,-1) */
+    GRAFT__RULE_SLICE,     /* slice GLOB DIM START END (END: a number or "end") */
+    GRAFT__RULE_PAD,       /* pad GLOB DIM BEFORE AFTER [VALUE] */
+    GRAFT__RULE_REPEAT,    /* repeat GLOB DIM TIMES [divide] */
+    GRAFT__RULE_INFLATE,   /* inflate GLOB DIM TIMES [divide]: along a new dimension */
+    GRAFT__RULE_REDUCE,    /* reduce GLOB DIM sum|mean|first [times=N] [drop]: the whole of dim, or
+                              its `times` parts, one behind the other, to one */
+    GRAFT__RULE_FUSE,      /* fuse PATTERN DIM PATTERN... [groups=N] [sizes=A,B,C|any]: of the
+                              parts, the whole. Without sizes they must be equal, so that the
+                              inverse is known */
+    GRAFT__RULE_SPLIT,     /* split PATTERN DIM PATTERN... [groups=N] [sizes=A,B,C] */
+    GRAFT__RULE_STACK,     /* stack PREFIX FIRST-LAST...: layers PREFIX0., PREFIX1., ... anew */
+    GRAFT__RULE_RESIZE,    /* resize GLOB [dim=0] [size=N] [new=zeros|mean|normal|initial]
+                              [seed=N]: without size, to the target's */
+    GRAFT__RULE_RESAMPLE,  /* resample GLOB [to=HxW] [from=HxW] [prefix=N]
+                              [mode=bicubic|bilinear] [antialias=yes|no] */
+    GRAFT__RULE_CAST, /* cast GLOB DTYPE|target: float16, bf16, f32, ...; to a floating dtype, a
+                         glob means no integers */
+    GRAFT__RULE_DEQUANTISE, /* dequantise GLOB: of those, the ones that are quantized */
     GRAFT__RULE_TIES,       /* ties keep|break|check */
     GRAFT__RULES
 } graft__rule_kind;
@@ -168,7 +169,8 @@ void graft__regex_free(graft_ctx *g, regex_t *regex);
 /* Why a replacement cannot be one for a regex with so many groups; NULL: it can. */
 const char *graft__replacement_fault(const char *replacement, size_t groups);
 
-/* Whether the name matches, and then what it becomes: owned by the caller, NULL without memory. */
+/* Whether the name matches, and then what it becomes: owned by the caller; NULL, with the error
+ * set, without memory. */
 bool graft__rename(graft_ctx *g, const graft__rule *rule, const char *name, char **out);
 
 /* The line that leads back in *out (of base/text.h); NULL with *why if there is none, or without if

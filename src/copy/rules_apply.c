@@ -89,13 +89,31 @@ static graft_status defer(graft__items *items, graft__item *item, size_t which)
     return GRAFT_OK;
 }
 
+static bool is_integer(graft_dtype dtype)
+{
+    return (graft_dtype_computes(dtype) && !graft_dtype_is_floating(dtype)) || dtype == GRAFT_U16 ||
+           dtype == GRAFT_U32 || dtype == GRAFT_U64;
+}
+
+/* Whether the rule means a tensor whose name matches. Counters are not what `cast * float16` is
+ * about, as with torch.nn.Module.half: who wants one cast names it. */
+static bool concerns(const graft__rule *rule, const graft__item *item)
+{
+    const graft__node *node = item->node;
+    if (rule->kind == GRAFT__RULE_DEQUANTISE)
+        return node->quantised || graft_dtype_size(node->dtype) == 0;
+    return rule->kind != GRAFT__RULE_CAST || rule->to_target ||
+           !graft_dtype_is_floating(rule->dtype) || node->quantised || !is_integer(node->dtype) ||
+           strcmp(rule->word[0], item->name) == 0;
+}
+
 static graft_status shape_all(const graft__rule *rule, size_t which, graft__items *items,
                               int64_t *count)
 {
     graft_status status = GRAFT_OK;
     for (size_t i = 0; i < items->count && !status; i++) {
         graft__item *item = &items->item[i];
-        if (!graft__glob(rule->word[0], item->name))
+        if (!graft__glob(rule->word[0], item->name) || !concerns(rule, item))
             continue;
         ++*count;
         if (graft__rule_is_for_later(rule, item)) {

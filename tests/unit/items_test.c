@@ -214,6 +214,30 @@ static void shapes(void **state)
             "w 2 3 +4, v +1");
 }
 
+/* cast to a floating dtype leaves integers alone unless one is named; dequantise what is not
+ * quantized. */
+static void dtypes(void **state)
+{
+    (void)state;
+    graft_ctx *g = test_open();
+    graft_dict *d = dict_of(g, "w 2");
+    graft_dict_set_tensor(d, "n", graft_zeros(g, graft_shape0(), GRAFT_I64));
+    graft_dict_set_tensor(d, "m", graft_zeros(g, graft_shape0(), GRAFT_BOOL));
+    graft_rules *rules =
+        graft_rules_parse(g, "cast * f16\ncast m f16\ncast * i32\ndequantise *\ncast n f64");
+    graft__items items;
+    assert_int_equal(graft__items_of(&items, d), GRAFT_OK);
+    assert_int_equal(graft__rules_apply(rules, &items), GRAFT_OK);
+    const int64_t matches[] = {1, 1, 3, 0, 1};
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(items.matches[i], matches[i]);
+    assert_int_equal(items.item[0].node->dtype, GRAFT_I32);
+    assert_int_equal(items.item[1].node->dtype, GRAFT_F64);
+    assert_int_equal(items.item[2].node->dtype, GRAFT_I32);
+    graft__items_free(&items);
+    graft_close(g);
+}
+
 static void wrong_shapes(void **state)
 {
     (void)state;
@@ -400,11 +424,13 @@ static void out_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names),         cmocka_unit_test(wrong_names),  cmocka_unit_test(parts),
-        cmocka_unit_test(wrong_parts),   cmocka_unit_test(layers),       cmocka_unit_test(skipped),
-        cmocka_unit_test(shapes),        cmocka_unit_test(wrong_shapes), cmocka_unit_test(targets),
-        cmocka_unit_test(no_target),     cmocka_unit_test(asked),        cmocka_unit_test(nested),
-        cmocka_unit_test(out_of_memory),
+        cmocka_unit_test(names),        cmocka_unit_test(wrong_names),
+        cmocka_unit_test(parts),        cmocka_unit_test(wrong_parts),
+        cmocka_unit_test(layers),       cmocka_unit_test(skipped),
+        cmocka_unit_test(shapes),       cmocka_unit_test(dtypes),
+        cmocka_unit_test(wrong_shapes), cmocka_unit_test(targets),
+        cmocka_unit_test(no_target),    cmocka_unit_test(asked),
+        cmocka_unit_test(nested),       cmocka_unit_test(out_of_memory),
     };
     return cmocka_run_group_tests_name("items", tests, NULL, NULL);
 }
