@@ -30,7 +30,7 @@ typedef struct graft__merge_block {
     const void *const *raw; /* the sources' elements, and the base's, in their own dtypes: of the */
     int64_t skip;           /* piece, in which the block begins here */
     char *scratch;          /* the arrays */
-    int thread;             /* of those of the context; 0 where it is serial */
+    int thread;             /* of those of the context */
 } graft__merge_block;
 
 typedef struct graft__merge_method {
@@ -93,11 +93,11 @@ graft__merge_job *graft__merge_job_new(graft_ctx *g, const graft__merge_method *
                                        graft_tensor *const *tensor, graft_tensor *base);
 graft_tensor *graft__merge_promise(graft_ctx *g, graft__merge_job *job, const graft_tensor *like);
 
-/* Calls visit for the elements from first on, block by block: at once on the context's threads, or
- * (serial) in order on this one. false with the error set. */
+/* Calls visit for the elements from first on, block by block, on the context's threads. false with
+ * the error set. */
 typedef void graft__merge_visit(void *user, const graft__merge_block *b);
 bool graft__merge_walk(const graft__merge_job *job, graft_ctx *g, int64_t first, int64_t count,
-                       bool serial, graft__merge_visit *visit, void *user);
+                       graft__merge_visit *visit, void *user);
 
 /* The threshold of each source: the bits of the smallest magnitude of (x - base) that stays. */
 bool graft__merge_select(graft__merge_job *job, graft_ctx *g);

@@ -87,7 +87,7 @@ static bool sum_products(const graft__merge_job *job, graft_ctx *g, double out[3
     const int64_t most = (int64_t)SUMS * GRAFT__MERGE_BLOCK;
     while (p.first < job->numel) {
         const int64_t left = job->numel - p.first, count = left < most ? left : most;
-        if (!graft__merge_walk(job, g, p.first, count, false, add_products, &p))
+        if (!graft__merge_walk(job, g, p.first, count, add_products, &p))
             return false;
         for (int64_t i = 0; i * GRAFT__MERGE_BLOCK < count; i++)
             for (int k = 0; k < 3; k++)

@@ -63,7 +63,7 @@ static bool select_some(graft__merge_job *job, graft_ctx *g, selection *s)
     }
     for (s->shift = job->f64 ? 48 : 16; s->shift >= 0; s->shift -= 16) {
         memset(s->counts, 0, (size_t)(s->threads * s->sources) * DIGITS * sizeof *s->counts);
-        if (!graft__merge_walk(job, g, 0, job->numel, s->threads == 1, count_block, s))
+        if (!graft__merge_walk(job, g, 0, job->numel, count_block, s))
             return false;
         for (int64_t i = 0; i < s->sources; i++)
             take_digit(s, i);
@@ -72,22 +72,9 @@ static bool select_some(graft__merge_job *job, graft_ctx *g, selection *s)
     return true;
 }
 
-/* Threads cost memory, and a small tensor more time than they save. */
-static int threads_for(const graft__merge_job *job, const graft_ctx *g)
+static bool select_all(graft__merge_job *job, graft_ctx *g)
 {
-    const int threads = graft__pool_threads(g->pool);
-    return threads > COUNTS_MAX / 2 || job->numel < 4 * DIGITS ? 1 : threads;
-}
-
-bool graft__merge_select(graft__merge_job *job, graft_ctx *g)
-{
-    const uint64_t stay = kept(job);
-    if (stay == 0 || stay == (uint64_t)job->numel) {
-        for (int64_t i = 0; i < job->n; i++)
-            job->threshold[i] = stay == 0 ? UINT64_MAX : 0;
-        return true;
-    }
-    selection s = {.threads = threads_for(job, g)};
+    selection s = {.threads = graft__pool_threads(g->pool)};
     const int64_t most = COUNTS_MAX / s.threads;
     const int64_t together = job->n < most ? job->n : most;
     const size_t bytes = (size_t)(s.threads * together) * DIGITS * sizeof *s.counts;
@@ -102,5 +89,22 @@ bool graft__merge_select(graft__merge_job *job, graft_ctx *g)
         ok = select_some(job, g, &s);
     }
     graft__free(g, s.counts, bytes);
+    return ok;
+}
+
+/* Counts of each thread cost memory and, for a small tensor, more time than they save. */
+bool graft__merge_select(graft__merge_job *job, graft_ctx *g)
+{
+    const uint64_t stay = kept(job);
+    if (stay == 0 || stay == (uint64_t)job->numel) {
+        for (int64_t i = 0; i < job->n; i++)
+            job->threshold[i] = stay == 0 ? UINT64_MAX : 0;
+        return true;
+    }
+    graft__pool *pool = g->pool;
+    if (graft__pool_threads(pool) > COUNTS_MAX || job->numel < 4 * DIGITS)
+        g->pool = NULL;
+    const bool ok = select_all(job, g);
+    g->pool = pool;
     return ok;
 }

@@ -11,14 +11,16 @@ static const int64_t PIECES_BYTES = 8 << 20;
 
 /* ---- Walking ---- */
 
-/* What it takes to read the sources on a thread: tensors over their buffers, in its context. */
+/* What it takes to read the sources on a thread: tensors over their buffers, in its context, and
+ * two readers of each where the next piece is read while one is computed. */
 typedef struct reader {
     const graft__merge_job *job;
     graft_ctx *g;
-    int64_t count, begun;
-    graft__chunks *chunks;
+    int64_t count, begun;  /* sources with the base; readers that were begun */
+    bool ahead;            /* there are two of each */
+    graft__chunks *chunks; /* of all sources, then those of every second piece */
     graft_tensor **tensor;
-    const void **raw;
+    const void **raw; /* as chunks: the pieces */
     char *scratch;
     size_t block_size, scratch_size;
 } reader;
@@ -56,83 +58,116 @@ static bool reader_add(reader *r, const graft__merge_source *s)
     return graft__chunks_begin(&r->chunks[r->begun++], r->g, t);
 }
 
-static bool reader_begin(reader *r, const graft__merge_job *job, graft_ctx *g, bool serial)
+static bool reader_begin(reader *r)
 {
-    const size_t count = (size_t)job->n + job->method->base;
-    const size_t threads = serial ? 1 : (size_t)graft__pool_threads(g->pool);
-    *r = (reader){.job = job, .g = g, .count = (int64_t)count};
-    r->block_size = count * (sizeof *r->chunks + sizeof *r->tensor + sizeof *r->raw);
-    r->scratch_size = threads * GRAFT__MERGE_ARRAYS * array_bytes(job);
-    r->chunks = graft__alloc(g, r->block_size);
-    r->scratch = graft__alloc(g, r->scratch_size);
+    const graft__merge_job *job = r->job;
+    const int64_t readers = r->count * (r->ahead ? 2 : 1);
+    r->block_size = (size_t)readers * (sizeof *r->chunks + sizeof *r->tensor + sizeof *r->raw);
+    r->scratch_size =
+        (size_t)graft__pool_threads(r->g->pool) * GRAFT__MERGE_ARRAYS * array_bytes(job);
+    r->chunks = graft__alloc(r->g, r->block_size);
+    r->scratch = graft__alloc(r->g, r->scratch_size);
     if (!r->chunks || !r->scratch) {
-        graft__fail_memory(g, r->scratch_size, "merge");
+        graft__fail_memory(r->g, r->scratch_size, "merge");
         return false;
     }
-    r->tensor = (graft_tensor **)(r->chunks + count);
-    r->raw = (const void **)(r->tensor + count);
-    for (int64_t i = 0; i < r->count; i++)
-        if (!reader_add(r, &job->source[i]))
+    r->tensor = (graft_tensor **)(r->chunks + readers);
+    r->raw = (const void **)(r->tensor + readers);
+    for (int64_t i = 0; i < readers; i++)
+        if (!reader_add(r, &job->source[i % r->count]))
             return false;
     return true;
 }
 
-typedef struct piece {
-    const reader *r;
-    int64_t first, count;
+typedef struct walk {
+    reader *r;
+    int64_t first, count; /* of the piece at hand */
+    int64_t next;         /* elements of the one behind it */
+    int64_t place;        /* of its readers: 0, or count */
+    bool failed;          /* to read the next */
     graft__merge_visit *visit;
     void *user;
-} piece;
+} walk;
 
 static void visit_block(void *arg, int part, int thread)
 {
-    const piece *p = arg;
+    const walk *w = arg;
     const int64_t skip = (int64_t)part * GRAFT__MERGE_BLOCK;
-    const int64_t left = p->count - skip;
+    const int64_t left = w->count - skip;
     const graft__merge_block b = {
-        .job = p->r->job,
-        .first = p->first + skip,
+        .job = w->r->job,
+        .first = w->first + skip,
         .count = left < GRAFT__MERGE_BLOCK ? left : GRAFT__MERGE_BLOCK,
-        .raw = p->r->raw,
+        .raw = w->r->raw + w->place,
         .skip = skip,
         .thread = thread,
-        .scratch = p->r->scratch + (size_t)thread * GRAFT__MERGE_ARRAYS * array_bytes(p->r->job),
+        .scratch = w->r->scratch + (size_t)thread * GRAFT__MERGE_ARRAYS * array_bytes(w->r->job),
     };
-    p->visit(p->user, &b);
+    w->visit(w->user, &b);
+}
+
+static bool read_piece(const reader *r, int64_t place, int64_t first, int64_t count)
+{
+    for (int64_t i = place; i < place + r->count; i++) {
+        r->raw[i] = graft__chunks_at(&r->chunks[i], first, count);
+        if (!r->raw[i])
+            return false;
+    }
+    return true;
+}
+
+static void read_or_visit(void *arg, int part, int thread)
+{
+    walk *w = arg;
+    if (part > 0)
+        visit_block(arg, part - 1, thread);
+    else
+        w->failed = !read_piece(w->r, w->r->count - w->place, w->first + w->count, w->next);
+}
+
+/* The part that reads is the only one that knows the context, which lends its pool away for so
+ * long: what it calls must not run parts on the pool that runs it. */
+static bool walk_piece(walk *w)
+{
+    graft_ctx *g = w->r->g;
+    graft__pool *pool = g->pool;
+    const int blocks = (int)((w->count + GRAFT__MERGE_BLOCK - 1) / GRAFT__MERGE_BLOCK);
+    if (w->r->ahead && w->next > 0) {
+        g->pool = NULL;
+        graft__pool_run_indexed(pool, blocks + 1, read_or_visit, w);
+        g->pool = pool;
+        w->place = w->r->count - w->place;
+        return !w->failed;
+    }
+    graft__pool_run_indexed(pool, blocks, visit_block, w);
+    return w->next == 0 || read_piece(w->r, w->place, w->first + w->count, w->next);
 }
 
 /* Whole blocks, so that where a piece ends changes no result. */
-static int64_t piece_elements(const reader *r)
+static int64_t piece_elements(int64_t sources)
 {
-    const int64_t each = PIECES_BYTES / r->count / (int64_t)sizeof(double);
-    const int64_t most = GRAFT__CHUNK / (int64_t)sizeof(float);
+    const int64_t each = PIECES_BYTES / sources / (int64_t)sizeof(double);
+    const int64_t most = GRAFT__CHUNK / 4 / (int64_t)sizeof(float);
     const int64_t blocks = (each < most ? each : most) / GRAFT__MERGE_BLOCK;
     return (blocks > 0 ? blocks : 1) * GRAFT__MERGE_BLOCK;
 }
 
-static bool walk_piece(reader *r, const piece *p, bool serial)
-{
-    for (int64_t i = 0; i < r->count; i++) {
-        r->raw[i] = graft__chunks_at(&r->chunks[i], p->first, p->count);
-        if (!r->raw[i])
-            return false;
-    }
-    const int blocks = (int)((p->count + GRAFT__MERGE_BLOCK - 1) / GRAFT__MERGE_BLOCK);
-    graft__pool_run_indexed(serial ? NULL : r->g->pool, blocks, visit_block, (void *)(uintptr_t)p);
-    return true;
-}
-
 bool graft__merge_walk(const graft__merge_job *job, graft_ctx *g, int64_t first, int64_t count,
-                       bool serial, graft__merge_visit *visit, void *user)
+                       graft__merge_visit *visit, void *user)
 {
-    reader r;
-    bool ok = reader_begin(&r, job, g, serial);
-    const int64_t step = ok ? piece_elements(&r) : 0;
-    while (ok && count > 0) {
-        const piece p = {&r, first, count < step ? count : step, visit, user};
-        ok = walk_piece(&r, &p, serial);
-        first += p.count;
-        count -= p.count;
+    reader r = {.job = job, .g = g, .count = job->n + job->method->base};
+    const int64_t step = piece_elements(r.count);
+    r.ahead = count > step && graft__pool_threads(g->pool) > 1;
+    walk w = {.r = &r, .first = first, .next = count < step ? count : step};
+    w.visit = visit;
+    w.user = user;
+    bool ok = reader_begin(&r) && read_piece(&r, 0, first, w.next);
+    while (ok && w.next > 0) {
+        w.count = w.next;
+        count -= w.count;
+        w.next = count < step ? count : step;
+        ok = walk_piece(&w);
+        w.first += w.count;
     }
     reader_end(&r);
     return ok;
@@ -184,7 +219,7 @@ static bool compute(graft__merge_job *job, graft_ctx *g, int64_t first, int64_t 
         return false;
     job->prepared = true;
     result to = {out, first};
-    return graft__merge_walk(job, g, first, count, false, compute_block, &to);
+    return graft__merge_walk(job, g, first, count, compute_block, &to);
 }
 
 /* Ends of a range that are no whole elements go by way of one. */
