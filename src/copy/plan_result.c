@@ -3,6 +3,7 @@
 
 #include "base/ctx.h"
 #include "base/error.h"
+#include "copy/copier.h"
 #include "copy/plan.h"
 
 /* A tensor with memory of its own over what t has now, whose bytes are not looked at where they
@@ -14,14 +15,36 @@ static graft_tensor *own_copy(const graft_plan *plan, const graft_tensor *t)
     return graft__plan_initial(plan, t);
 }
 
-/* What the target gets, or has where it gets nothing: the caller's reference. */
-static graft_tensor *value_of(const graft_plan *plan, const graft__plan_target *t)
+/* Whether names get memory of their own, whatever the source's share. */
+static bool breaks_ties(const graft_plan *plan)
 {
-    const bool fits = graft__plan_fits(t->action);
-    const graft_tensor *plain = fits ? graft__node_tensor(t->node) : t->tensor;
-    graft_tensor *value = plain && (!fits || graft__covers_storage(plain))
-                              ? own_copy(plan, plain)
-                              : graft__node_promise(t->node, plan->ctx);
+    return plan->rules && graft__rules_ties(plan->rules) == GRAFT__TIES_BREAK;
+}
+
+/* Whether storages are shared as the source shares them: not as a target does. */
+static bool shares_as_source(const graft_plan *plan)
+{
+    return !plan->module && !plan->dict && !breaks_ties(plan);
+}
+
+/* What the target gets: as it is, or computed. */
+static graft_tensor *new_value(const graft_plan *plan, graft__node *n, graft__copier *copier)
+{
+    const graft_tensor *plain = graft__node_tensor(n);
+    if (plain && shares_as_source(plan))
+        return graft__copier_tensor(copier, plain);
+    return plain && graft__covers_storage(plain) ? own_copy(plan, plain)
+                                                 : graft__node_promise(n, plan->ctx);
+}
+
+/* What the target gets, or has where it gets nothing: the caller's reference. */
+static graft_tensor *value_of(const graft_plan *plan, const graft__plan_target *t,
+                              graft__copier *copier)
+{
+    graft_tensor *value =
+        graft__plan_fits(t->action) ? new_value(plan, t->node, copier) : own_copy(plan, t->tensor);
+    if (value)
+        value->requires_grad = false;
     if (!value || plan->module)
         return value;
     const graft_tensor *like =
@@ -52,14 +75,14 @@ static graft_status add_record(graft_dict *d, const graft__plan_target *t)
 }
 
 /* made[i] is the tensor of the memory that target i leads, borrowed from d. */
-static graft_status add_target(const graft_plan *plan, size_t i, graft_dict *d, graft_tensor **made)
+static graft_status add_target(const graft_plan *plan, size_t i, graft_dict *d, graft_tensor **made,
+                               graft__copier *copier)
 {
     const graft__plan_target *t = &plan->target[i];
     if (t->node && t->node->quantised && !t->node->step)
         return add_record(d, t);
-    const bool breaks = plan->rules && graft__rules_ties(plan->rules) == GRAFT__TIES_BREAK;
-    const graft_tensor *tied = breaks ? NULL : made[t->leader];
-    graft_tensor *value = tied ? alias(tied) : value_of(plan, &plan->target[t->leader]);
+    const graft_tensor *tied = breaks_ties(plan) ? NULL : made[t->leader];
+    graft_tensor *value = tied ? alias(tied) : value_of(plan, &plan->target[t->leader], copier);
     if (!value)
         return graft_error_status(plan->ctx);
     const graft_status st = graft__dict_append_tensor(d, t->name, value);
@@ -75,9 +98,12 @@ static graft_status add_targets(const graft_plan *plan, graft_dict *d)
     graft_tensor **made = graft__alloc_zero(plan->ctx, bytes);
     if (!made)
         return graft__fail_memory(plan->ctx, bytes, "plan_result");
+    graft__copier copier;
+    graft__copier_init(&copier, plan->ctx);
     graft_status st = GRAFT_OK;
     for (size_t i = 0; i < plan->count && st == GRAFT_OK; i++)
-        st = add_target(plan, i, d, made);
+        st = add_target(plan, i, d, made, &copier);
+    graft__copier_free(&copier);
     graft__free(plan->ctx, made, bytes);
     return st;
 }
