@@ -199,19 +199,19 @@ static void ties_are_checked(void **state)
 {
     (void)state;
     graft_ctx *g = test_open();
-    graft_dict *apart = graft_dict_new(g), *tied = graft_dict_new(g);
+    graft_dict *apart = graft_dict_new(g), *joined = graft_dict_new(g);
     graft_tensor *t = graft_ones(g, graft_shape1(2), GRAFT_F32);
-    graft_dict_set_tensor(tied, "a", t);
-    graft_dict_set_tensor(tied, "b", graft_view(t, graft_shape1(2)));
+    graft_dict_set_tensor(joined, "a", t);
+    graft_dict_set_tensor(joined, "b", graft_view(t, graft_shape1(2)));
     graft_dict_set_tensor(apart, "a", graft_ones(g, graft_shape1(2), GRAFT_F32));
     graft_dict_set_tensor(apart, "b", graft_ones(g, graft_shape1(2), GRAFT_F32));
-    graft_plan *plan = plan_dict(tied, apart, "ties check\n");
+    graft_plan *plan = plan_dict(joined, apart, "ties check\n");
     assert_target(plan, "b", GRAFT_PLAN_CONFLICT, "tied with \"a\" in the target only");
-    plan = plan_dict(apart, tied, "ties check\n");
+    plan = plan_dict(apart, joined, "ties check\n");
     assert_target(plan, "b", GRAFT_PLAN_CONFLICT, "tied with \"a\" in the source only");
-    plan = plan_dict(tied, tied, "ties check\n");
+    plan = plan_dict(apart, joined, "ties check\n");
     assert_target(plan, "b", GRAFT_PLAN_TIED, "tied with \"a\"");
-    plan = plan_dict(tied, apart, "ties keep\n");
+    plan = plan_dict(joined, apart, "ties keep\n");
     assert_target(plan, "b", GRAFT_PLAN_TIED, "tied with \"a\"");
     assert_int_equal(graft_plan_commit(plan), GRAFT_OK);
     graft_close(g);
