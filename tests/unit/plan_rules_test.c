@@ -209,7 +209,7 @@ static void ties_are_checked(void **state)
     assert_target(plan, "b", GRAFT_PLAN_CONFLICT, "tied with \"a\" in the target only");
     plan = plan_dict(apart, joined, "ties check\n");
     assert_target(plan, "b", GRAFT_PLAN_CONFLICT, "tied with \"a\" in the source only");
-    plan = plan_dict(apart, joined, "ties check\n");
+    plan = plan_dict(joined, joined, "ties check\n");
     assert_target(plan, "b", GRAFT_PLAN_TIED, "tied with \"a\"");
     plan = plan_dict(joined, apart, "ties keep\n");
     assert_target(plan, "b", GRAFT_PLAN_TIED, "tied with \"a\"");
