@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "copy/rules.h"
 
-enum { GROUPS = 10, REPEATS_MAX = 1000 };
+enum { GROUPS = 10, SPELLED_MAX = 2000 };
 
 /* What is behind "[...]" at text; the end of the text if it is not closed. */
 static const char *behind_bracket(const char *text)
@@ -27,31 +27,52 @@ static const char *behind_bracket(const char *text)
     return text + (*text == ']');
 }
 
-/* Why the C library is not to be given it; NULL: it may. {n,m} is spelled out when it is compiled:
- * a few nested ones take any amount of memory. */
+/* How often what is in front of a quantifier is spelled out; 0: it is none. */
+static unsigned long times_of(const char *text)
+{
+    if (*text == '+')
+        return 2;
+    if (*text == '*' || *text == '?')
+        return 1;
+    if (*text != '{')
+        return 0;
+    const char *comma = text + strcspn(text, ",}");
+    const unsigned long least = strtoul(text + 1, NULL, 10);
+    const unsigned long most = *comma == ',' ? strtoul(comma + 1, NULL, 10) : 0;
+    const unsigned long times = most > least ? most : least;
+    return times == 0 ? 1 : times < SPELLED_MAX ? times : SPELLED_MAX;
+}
+
+/* Why the C library is not to be given it; NULL: it may. Repetitions are spelled out when it is
+ * compiled, + too: a few dozen one behind the other or nested take any amount of memory. */
 static const char *danger(const char *text)
 {
-    unsigned long repeats = 1;
+    unsigned long outer[GRAFT__GLOB_MAX + 1], total = 0, last = 0; /* of the group; its last atom */
+    size_t depth = 0;
     while (*text) {
-        if (*text == '[') {
-            text = behind_bracket(text);
-            continue;
+        const unsigned long times = times_of(text);
+        if (*text == '\\' && text[1] >= '1' && text[1] <= '9')
+            return "back references are not POSIX extended";
+        if (times > 0) {
+            total += last * (times - 1);
+            last *= times;
+            const char *close = *text == '{' ? strchr(text, '}') : NULL;
+            text = close ? close + 1 : text + 1;
+        } else if (*text == '(') {
+            outer[depth++] = total;
+            total = last = 0;
+            text++;
+        } else if (*text == ')' && depth > 0) {
+            last = total + 1;
+            total = outer[--depth] + last;
+            text++;
+        } else {
+            last = 1;
+            total++;
+            text = *text == '[' ? behind_bracket(text) : text + (*text == '\\' && text[1] ? 2 : 1);
         }
-        if (*text == '\\') {
-            if (text[1] >= '1' && text[1] <= '9')
-                return "back references are not POSIX extended";
-            text += text[1] ? 2 : 1;
-            continue;
-        }
-        if (*text == '{') {
-            const char *comma = text + strcspn(text, ",}");
-            const unsigned long least = strtoul(text + 1, NULL, 10);
-            const unsigned long most = *comma == ',' ? strtoul(comma + 1, NULL, 10) : 0;
-            const unsigned long times = most > least ? most : least;
-            if (times > REPEATS_MAX || (repeats *= times ? times : 1) > REPEATS_MAX)
-                return "its {} come to more than 1000 repetitions";
-        }
-        text++;
+        if (total > SPELLED_MAX)
+            return "with its repetitions spelled out it is longer than 2000 characters";
     }
     return NULL;
 }

@@ -131,8 +131,18 @@ static const char *const errors[][2] = {
     {"rename ( x", "rules_add: rename: REGEX \"(\": Unmatched ( or \\("},
     {"rename (a)\\1 x",
      "rules_add: rename: REGEX \"(a)\\1\": back references are not POSIX extended"},
-    {"rename ((a{99}){99}) x",
-     "rules_add: rename: REGEX \"((a{99}){99})\": its {} come to more than 1000 repetitions"},
+    {"rename ((a{99}){99}) x", "rules_add: rename: REGEX \"((a{99}){99})\": with its repetitions "
+                               "spelled out it is longer than 2000 characters"},
+    {"rename a{99}{99} x",
+     "rules_add: rename: REGEX \"a{99}{99}\": with its repetitions spelled out "
+     "it is longer than 2000 characters"},
+    {"rename a+++++++++++++++++++++++++++++ x",
+     "rules_add: rename: REGEX \"a+++++++++++++++++++++++++++++\": with its repetitions spelled "
+     "out "
+     "it is longer than 2000 characters"},
+    {"rename ((((((((((((a+)+)+)+)+)+)+)+)+)+)+)+) x",
+     "rules_add: rename: REGEX \"((((((((((((a+)+)+)+)+)+)+)+)+)+)+)+)\": with its repetitions "
+     "spelled out it is longer than 2000 characters"},
     {"rename (a) \\2", "rules_add: rename: REPLACEMENT \"\\2\": the regex has fewer groups"},
     {"rename (a) \\x",
      "rules_add: rename: REPLACEMENT \"\\x\": expected \\0 to \\9 or \\\\ after a backslash"},
