@@ -211,13 +211,18 @@ static int distance(const char *a, size_t na, const char *b, size_t nb, int limi
     return row[nb] > limit ? limit + 1 : row[nb];
 }
 
+static bool are_too_many(const graft__guess_names *wanted, const graft__guess_names *spare)
+{
+    size_t pairs = 0;
+    return !graft__mul_size(wanted->count, spare->count, &pairs) || pairs > PAIRS;
+}
+
 size_t graft__guess_near(const graft__guess_names *wanted, size_t i,
                          const graft__guess_names *spare)
 {
     const graft__guess_name *w = &wanted->name[i];
     const size_t length = strlen(w->name);
-    size_t pairs = 0;
-    if (!graft__mul_size(wanted->count, spare->count, &pairs) || pairs > PAIRS || length > MAX_NAME)
+    if (are_too_many(wanted, spare) || length > MAX_NAME)
         return GRAFT__GUESS_NONE;
     int limit = (int)(length / BYTES_PER_EDIT);
     limit = limit < MAX_DISTANCE ? limit : MAX_DISTANCE;
@@ -234,4 +239,28 @@ size_t graft__guess_near(const graft__guess_names *wanted, size_t i,
         }
     }
     return near;
+}
+
+/* The only name of a shape among those that are not solved; NONE if there are none or several. */
+static size_t only_of(const graft__guess_names *names, const graft_shape *shape)
+{
+    size_t found = GRAFT__GUESS_NONE;
+    for (size_t k = 0; k < names->count; k++) {
+        if (names->name[k].solved || !same_shape(&names->name[k].shape, shape))
+            continue;
+        if (found != GRAFT__GUESS_NONE)
+            return GRAFT__GUESS_NONE;
+        found = k;
+    }
+    return found;
+}
+
+size_t graft__guess_alike(const graft__guess_names *wanted, size_t i,
+                          const graft__guess_names *spare)
+{
+    const graft_shape *shape = &wanted->name[i].shape;
+    if (are_too_many(wanted, wanted) || are_too_many(wanted, spare) || shape->ndim == 0 ||
+        only_of(wanted, shape) != i)
+        return GRAFT__GUESS_NONE;
+    return only_of(spare, shape);
 }

@@ -54,4 +54,9 @@ graft__guess_name *graft__guess_find(graft__guess_names *names, const char *head
 size_t graft__guess_near(const graft__guess_names *wanted, size_t i,
                          const graft__guess_names *spare);
 
+/* The spare name whose shape is that of wanted name i and of no other on either side that is not
+ * solved; NONE if there is none. */
+size_t graft__guess_alike(const graft__guess_names *wanted, size_t i,
+                          const graft__guess_names *spare);
+
 #endif

@@ -271,23 +271,25 @@ static void suggest_families(suggester *s, const char *verb, graft__guess_names 
 
 /* ---- Names ---- */
 
-static void suggest_names(suggester *s)
+typedef size_t guess_fn(const graft__guess_names *wanted, size_t i,
+                        const graft__guess_names *spare);
+
+static void suggest_names(suggester *s, guess_fn *guess, const char *why)
 {
     int left = SINGLES;
     for (size_t i = 0; i < s->wanted.count && left > 0; i++) {
-        const graft__guess_name *w = &s->wanted.name[i];
-        const size_t near =
-            w->solved ? GRAFT__GUESS_NONE : graft__guess_near(&s->wanted, i, &s->spare);
-        if (near == GRAFT__GUESS_NONE)
+        graft__guess_name *w = &s->wanted.name[i];
+        const size_t found = w->solved ? GRAFT__GUESS_NONE : guess(&s->wanted, i, &s->spare);
+        if (found == GRAFT__GUESS_NONE)
             continue;
-        graft__guess_name *n = &s->spare.name[near];
+        graft__guess_name *n = &s->spare.name[found];
         if (!is_plain(w->name, strlen(w->name)) || !is_plain(n->name, strlen(n->name)))
             continue;
-        n->solved = true;
+        n->solved = w->solved = true;
         graft__text_add(&s->line, "map");
         add_name(&s->line, n->name);
         add_name(&s->line, w->name);
-        graft__text_add(&s->why, "a near name of the same shape");
+        graft__text_add(&s->why, why);
         suggest(s);
         left--;
     }
@@ -423,7 +425,8 @@ static void suggest_all(suggester *s)
         suggest_wrapper(s, wrappers[k]);
     for (int k = 0; k < PREFIXES && s->status == GRAFT_OK && suggest_prefix(s); k++)
         ;
-    suggest_names(s);
+    suggest_names(s, graft__guess_near, "a near name of the same shape");
+    suggest_names(s, graft__guess_alike, "nothing else that is left has this shape");
 }
 
 graft_status graft__plan_suggest(graft_plan *plan)

@@ -497,6 +497,13 @@ static void near_names_are_suggested(void **state)
     graft_dict_rename(d, "fc1.wieght", "fc1 wieght");
     plan = plan_into(net_new(g), d);
     assert_suggests(plan, 0, "map 'fc1 wieght' fc1.weight");
+    /* Another name altogether, but nothing else has its shape. */
+    graft_dict_rename(d, "fc1 wieght", "embed.table");
+    graft_dict_rename(d, "fc1.bias", "one");
+    graft_dict_rename(d, "scale", "two"); /* of the same shape as fc1.bias */
+    plan = plan_into(net_new(g), d);
+    assert_int_equal(graft_plan_suggestions(plan), 1);
+    assert_suggests(plan, 0, "map embed.table fc1.weight");
     graft_close(g);
 }
 
