@@ -263,6 +263,26 @@ static void tied_values_that_are_computed(void **state)
     graft_close(g);
 }
 
+/* Source and target are one: all is read before anything is written. */
+static void into_itself(void **state)
+{
+    (void)state;
+    graft_ctx *g = test_open();
+    graft_dict *d = graft_dict_new(g);
+    put(d, "a", graft_shape2(3, 3));
+    put(d, "b", graft_shape2(3, 3));
+    graft_tensor *a = graft_dict_tensor(d, "a"), *b = graft_dict_tensor(d, "b");
+    graft_tensor *was_a = graft_tensor_clone(a, NULL), *was_b = graft_tensor_clone(b, NULL);
+    graft_plan *plan = plan_dict(d, d, "map a c\nmap b a\nmap c b\ntranspose b\n");
+    assert_target(plan, "a", GRAFT_PLAN_COPIED, "");
+    assert_int_equal(graft_plan_commit(plan), GRAFT_OK);
+    assert_ptr_equal(graft_dict_tensor(d, "a"), a);
+    assert_true(graft_equal(a, was_b));
+    assert_true(graft_equal(b, graft_transpose(was_a, 0, 1)));
+    assert_no_error(g);
+    graft_close(g);
+}
+
 /* In a new dict names stay tied that were, if the same is done to them. */
 static void ties_of_a_new_dict(void **state)
 {
@@ -344,6 +364,7 @@ int main(void)
         cmocka_unit_test(sizes_of_the_target),
         cmocka_unit_test(ties_are_checked),
         cmocka_unit_test(ties_are_broken),
+        cmocka_unit_test(into_itself),
         cmocka_unit_test(ties_of_a_new_dict),
         cmocka_unit_test(tied_values_that_are_computed),
         cmocka_unit_test(without_memory_nothing_changes),

@@ -356,7 +356,7 @@ static void damage_leaves_the_target_as_it_was(void **state)
 
 typedef struct sweep {
     graft_module *(*make)(graft_ctx *g);
-    bool into_dict, result;
+    bool into_dict, fresh, result;
 } sweep;
 
 /* All bytes of the target, whichever it is. */
@@ -369,15 +369,16 @@ static void commit_without_memory(void *user, failing_allocator *f)
     graft_ctx *h = failing_allocator_open(f);
     graft_module *m = s->make(h);
     graft_dict *target = graft_dict_keep(graft_state_dict(m));
-    graft_dict *d = graft_dict_clone(graft_state_dict(s->make(g)), NULL);
+    graft_dict *d = graft_dict_clone(graft_state_dict(s->make(s->fresh ? h : g)), NULL);
     if (graft_dict_find(d, "fc1.weight") >= 0) {
-        graft_dict_set_tensor(d, "fc1.weight", graft_ones(g, graft_shape2(3, 4), GRAFT_F64));
+        graft_dict_set_tensor(d, "fc1.weight",
+                              graft_ones(s->fresh ? h : g, graft_shape2(3, 4), GRAFT_F64));
         graft_dict_rename(d, "fc1.bias", "fc1.baas");
     }
     assert_no_error(h);
     model_bytes before = model_bytes_of(m);
     f->fail_at = f->calls + fail_at;
-    graft_plan *plan = s->into_dict ? graft_plan_into_dict(target, d, NULL, NULL)
+    graft_plan *plan = s->into_dict ? graft_plan_into_dict(s->fresh ? NULL : target, d, NULL, NULL)
                                     : graft_plan_into_module(m, d, NULL, NULL);
     bool done = false;
     if (plan && s->result)
@@ -401,8 +402,13 @@ static void without_memory_nothing_changes(void **state)
     (void)state;
     graft_module *(*make[])(graft_ctx *) = {net_new, tied_new, views_new};
     for (int i = 0; i < 3; i++)
-        for (int kind = 0; kind < 3; kind++) {
-            sweep s = {.make = make[i], .into_dict = kind == 1, .result = kind == 2};
+        for (int kind = 0; kind < 4; kind++) {
+            sweep s = {
+                .make = make[i],
+                .into_dict = kind == 1 || kind == 3,
+                .fresh = kind == 3,
+                .result = kind >= 2,
+            };
             failing_allocator_sweep(commit_without_memory, &s);
         }
 }
