@@ -10,21 +10,29 @@ enum {
     /* What an extra field may hold beside its head and the ZIP64 field. */
     MAX_PADDING = 0xffff - GRAFT__ZIP_EXTRA64 - GRAFT__ZIP_EXTRA,
     /* Bytes whose checksum is taken and which are then written, while they are in the cache. */
-    CHUNK = 256 << 10
+    CHUNK = 256 << 10,
+    BLOCK = 256 << 10 /* of the directory, at most, unless a record is larger */
 };
+
+/* The directory in the making: of very many members, nothing is moved when it grows. */
+typedef struct block {
+    struct block *next;
+    size_t used, size;
+    unsigned char bytes[];
+} block;
 
 struct graft__zip_writer {
     graft_ctx *g;
     const char *op;
     graft__save *save;
-    graft_status status;      /* the first failure: all that follows fails too */
-    bool open;                /* within a member */
-    graft__zip_entry entry;   /* of that one */
-    uint64_t left;            /* bytes that it still wants */
-    uint64_t count;           /* members begun */
-    unsigned char *directory; /* so far */
-    size_t size, capacity;
-    size_t record; /* where the open member's begins */
+    graft_status status;    /* the first failure: all that follows fails too */
+    bool open;              /* within a member */
+    graft__zip_entry entry; /* of that one */
+    uint64_t left;          /* bytes that it still wants */
+    uint64_t count;         /* members begun */
+    block *first, *last;    /* of the directory so far */
+    uint64_t size;          /* its bytes */
+    unsigned char *record;  /* the open member's */
 };
 
 graft__zip_writer *graft__zip_writer_new(graft_ctx *g, const char *op, graft__save *save)
@@ -44,27 +52,32 @@ void graft__zip_writer_free(graft__zip_writer *w)
 {
     if (!w)
         return;
-    graft__free(w->g, w->directory, w->capacity);
+    while (w->first) {
+        block *b = w->first;
+        w->first = b->next;
+        graft__free(w->g, b, sizeof *b + b->size);
+    }
     graft__free(w->g, w, sizeof *w);
 }
 
-/* Room for `more` bytes at the directory's end. */
+/* Room for `more` bytes at the directory's end, in one piece. */
 static graft_status reserve(graft__zip_writer *w, size_t more)
 {
-    size_t wanted = 0;
-    if (!graft__add_size(w->size, more, &wanted))
-        return graft__fail_memory(w->g, SIZE_MAX, w->op);
-    if (wanted <= w->capacity)
+    if (w->last && w->last->size - w->last->used >= more)
         return GRAFT_OK;
-    size_t capacity = w->capacity ? w->capacity : 1024;
-    while (capacity < wanted)
-        if (!graft__mul_size(capacity, 2, &capacity))
-            return graft__fail_memory(w->g, SIZE_MAX, w->op);
-    unsigned char *grown = graft__realloc(w->g, w->directory, w->capacity, capacity);
-    if (!grown)
-        return graft__fail_memory(w->g, capacity, w->op);
-    w->directory = grown;
-    w->capacity = capacity;
+    size_t size = w->last ? 2 * w->last->size : 1024;
+    if (size > BLOCK)
+        size = BLOCK;
+    size = size > more + sizeof(block) ? size - sizeof(block) : more;
+    block *b = graft__alloc(w->g, sizeof *b + size);
+    if (!b)
+        return graft__fail_memory(w->g, sizeof *b + size, w->op);
+    *b = (block){.size = size};
+    if (w->last)
+        w->last->next = b;
+    else
+        w->first = b;
+    w->last = b;
     return GRAFT_OK;
 }
 
@@ -76,11 +89,14 @@ static graft_status add_record(graft__zip_writer *w, const char *name)
     graft_status st = reserve(w, GRAFT__ZIP_CENTRAL + length + GRAFT__ZIP_EXTRA64);
     if (st != GRAFT_OK)
         return st;
-    w->record = w->size;
-    w->size += graft__zip_put_central(w->directory + w->size, &w->entry);
-    memcpy(w->directory + w->size, name, length);
-    w->size += length;
-    w->size += graft__zip_put_central_extra(w->directory + w->size, &w->entry);
+    block *b = w->last;
+    w->record = b->bytes + b->used;
+    size_t size = graft__zip_put_central(w->record, &w->entry);
+    memcpy(w->record + size, name, length);
+    size += length;
+    size += graft__zip_put_central_extra(w->record + size, &w->entry);
+    b->used += size;
+    w->size += size;
     w->count++;
     return GRAFT_OK;
 }
@@ -169,7 +185,7 @@ graft_status graft__zip_begin(graft__zip_writer *w, const char *name, uint64_t s
 /* The name of the open member, for errors. */
 static const char *open_name(const graft__zip_writer *w)
 {
-    return (const char *)w->directory + w->record + GRAFT__ZIP_CENTRAL;
+    return (const char *)w->record + GRAFT__ZIP_CENTRAL;
 }
 
 static graft_status fail_size(graft__zip_writer *w, uint64_t size)
@@ -215,7 +231,7 @@ static graft_status end(graft__zip_writer *w)
         return fail_size(w, w->entry.size - w->left);
     unsigned char descriptor[GRAFT__ZIP_DESCRIPTOR64];
     size_t size = graft__zip_put_descriptor(descriptor, &w->entry);
-    graft__zip_patch_central(w->directory + w->record, w->entry.crc);
+    graft__zip_patch_central(w->record, w->entry.crc);
     w->open = false;
     return graft__save_write(w->save, descriptor, size);
 }
@@ -239,7 +255,9 @@ static graft_status write_directory(graft__zip_writer *w)
                            w->entry.name_length, open_name(w));
     unsigned char ends[GRAFT__ZIP_ENDS];
     size_t size = graft__zip_put_ends(ends, w->count, graft__save_offset(w->save), w->size);
-    graft_status st = w->size ? graft__save_write(w->save, w->directory, w->size) : GRAFT_OK;
+    graft_status st = GRAFT_OK;
+    for (const block *b = w->first; b && st == GRAFT_OK; b = b->next)
+        st = graft__save_write(w->save, b->bytes, b->used);
     return st == GRAFT_OK ? graft__save_write(w->save, ends, size) : st;
 }
 
