@@ -57,6 +57,21 @@ static bool grow(graft__map *m)
     return true;
 }
 
+void graft__map_reserve(graft__map *m, size_t count)
+{
+    size_t capacity = 16, bytes;
+    while (capacity / 2 < count && capacity <= SIZE_MAX / 4)
+        capacity *= 2;
+    if (m->capacity >= capacity || m->count || !graft__mul_size(capacity, sizeof *m->slots, &bytes))
+        return;
+    void *slots = graft__alloc_zero(m->ctx, bytes);
+    if (!slots)
+        return;
+    graft__map_free(m);
+    m->slots = slots;
+    m->capacity = capacity;
+}
+
 bool graft__map_set(graft__map *m, const void *key, void *value)
 {
     if (2 * (m->count + 1) > m->capacity && !grow(m))

@@ -16,6 +16,10 @@ typedef struct graft__map {
 void graft__map_init(graft__map *m, graft_ctx *g);
 void graft__map_free(graft__map *m);
 
+/* Makes room for count keys in a map that is empty, so that it need not grow, which leaves blocks
+ * of all smaller sizes behind. Without memory nothing happens. */
+void graft__map_reserve(graft__map *m, size_t count);
+
 /* The value of key (not NULL), or NULL. */
 void *graft__map_get(const graft__map *m, const void *key);
 

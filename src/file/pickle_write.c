@@ -80,7 +80,7 @@ static void put_get(graft__pickle_writer *p, uint32_t index)
 static uint32_t put_put(graft__pickle_writer *p)
 {
     const uint32_t index = p->memo++;
-    if (p->memo == UINT32_MAX)
+    if (p->memo == INT32_MAX)
         p->status =
             graft__fail(p->g, GRAFT_ERR_ARGUMENT, "%s: too many values for a pickle", p->op);
     else if (index < 256)
@@ -125,11 +125,11 @@ static graft__memo_text *slot_of(const graft__pickle_writer *p, const char *text
     }
 }
 
-static bool grow(graft__pickle_writer *p)
+static bool grow(graft__pickle_writer *p, size_t capacity)
 {
     graft__pickle_writer larger = *p;
     size_t bytes;
-    larger.text_capacity = p->text_capacity ? 2 * p->text_capacity : 64;
+    larger.text_capacity = capacity;
     larger.texts = graft__mul_size(larger.text_capacity, sizeof *p->texts, &bytes)
                        ? graft__alloc_zero(p->g, bytes)
                        : NULL;
@@ -147,12 +147,23 @@ static bool grow(graft__pickle_writer *p)
     return true;
 }
 
+void graft__put_reserve(graft__pickle_writer *p, size_t objects)
+{
+    size_t capacity = 64;
+    while (capacity / 2 <= objects && capacity < (size_t)1 << 31)
+        capacity *= 2;
+    graft__map_reserve(&p->objects, objects);
+    if (capacity > 64 && p->text_capacity == 0)
+        grow(p, capacity);
+}
+
 /* Refers to the text if it was written before; else *slot is where to remember it. */
 static bool put_text_again(graft__pickle_writer *p, const char *text, size_t length, bool global,
                            graft__memo_text **slot)
 {
     *slot = NULL;
-    if (p->status != GRAFT_OK || (2 * p->text_count >= p->text_capacity && !grow(p)))
+    if (p->status != GRAFT_OK || (2 * p->text_count >= p->text_capacity &&
+                                  !grow(p, p->text_capacity ? 2 * p->text_capacity : 64)))
         return true;
     *slot = slot_of(p, text, length, global);
     if ((*slot)->index)
@@ -163,7 +174,7 @@ static bool put_text_again(graft__pickle_writer *p, const char *text, size_t len
 static void remember_text(graft__pickle_writer *p, graft__memo_text *slot, const char *text,
                           size_t length, bool global)
 {
-    *slot = (graft__memo_text){text, length, put_put(p) + 1, global};
+    *slot = (graft__memo_text){text, (uint32_t)length, (put_put(p) + 1) & INT32_MAX, global};
     p->text_count++;
 }
 

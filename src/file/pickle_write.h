@@ -12,9 +12,9 @@ typedef graft_status graft__pickle_sink(void *user, const void *bytes, size_t si
 /* A text that is in the memo. */
 typedef struct graft__memo_text {
     const char *text;
-    size_t length;
-    uint32_t index; /* in the memo, plus 1; 0: a free slot */
-    bool global;
+    uint32_t length;
+    uint32_t index : 31; /* in the memo, plus 1; 0: a free slot */
+    uint32_t global : 1;
 } graft__memo_text;
 
 typedef struct graft__pickle_writer {
@@ -35,6 +35,9 @@ typedef struct graft__pickle_writer {
 /* The texts and objects that are written must live until the end. */
 void graft__pickle_begin(graft__pickle_writer *p, graft_ctx *g, const char *op,
                          graft__pickle_sink *sink, void *user);
+
+/* Room in the memo, which then need not grow: for so many objects, and as many texts. */
+void graft__put_reserve(graft__pickle_writer *p, size_t objects);
 
 /* STOP, and whether all went well. Frees what the writer holds in any case. */
 graft_status graft__pickle_end(graft__pickle_writer *p);

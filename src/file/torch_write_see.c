@@ -243,11 +243,34 @@ static void settle(graft__torch_out *o)
     }
 }
 
+/* How many tensors there are at least, by a glance. */
+static size_t count_tensors(const graft__value *v, int depth)
+{
+    size_t count = v->kind == GRAFT_VALUE_TENSOR;
+    for (size_t i = 0; depth > 0 && graft__is_nested(v->kind) && i < v->dict->count; i++)
+        count += count_tensors(&v->dict->entry[i].value, depth - 1);
+    return count;
+}
+
+/* Room for all storages where a glance tells how many they may be, so that nothing grows. */
+static void reserve(graft__torch_out *o)
+{
+    enum { FEW = 64 };
+    const size_t count = count_tensors(o->root, 2);
+    size_t bytes;
+    if (count <= FEW || !graft__mul_size(count, sizeof *o->span, &bytes))
+        return;
+    o->span = graft__alloc(o->w->g, bytes);
+    o->capacity = o->span ? count : 0;
+    graft__map_reserve(&o->spans, count);
+}
+
 graft_status graft__torch_see(graft__torch_out *o)
 {
     look l = {.o = o, .g = o->w->g};
     graft__map_init(&l.seen, l.g);
     graft__text_init(&l.path, l.g);
+    reserve(o);
     const graft_status status = see(&l, o->root);
     graft__map_free(&l.seen);
     graft__text_free(&l.path);

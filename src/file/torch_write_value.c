@@ -466,6 +466,7 @@ graft_status graft__torch_pickle(graft__torch_out *o, graft__pickle_sink *sink, 
                                  uint64_t *size)
 {
     graft__pickle_begin(&o->pickle, o->w->g, o->w->op, sink, user);
+    graft__put_reserve(&o->pickle, (size_t)o->w->report.tensors);
     put_value(o, o->root);
     const graft_status status = graft__pickle_end(&o->pickle);
     *size = o->pickle.size;
