@@ -36,6 +36,11 @@ static bool reserve(graft__text *t, size_t n)
     return true;
 }
 
+void graft__text_reserve(graft__text *t, size_t n)
+{
+    (void)reserve(t, n);
+}
+
 void graft__text_addn(graft__text *t, const char *s, size_t n)
 {
     if (!reserve(t, n))

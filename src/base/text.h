@@ -12,6 +12,10 @@ typedef struct graft__text {
 } graft__text;
 
 void graft__text_init(graft__text *t, graft_ctx *g);
+
+/* Makes room for n more bytes, so that a long text need not be moved as it grows. */
+void graft__text_reserve(graft__text *t, size_t n);
+
 void graft__text_add(graft__text *t, const char *s);
 void graft__text_addn(graft__text *t, const char *s, size_t n);
 void graft__text_addf(graft__text *t, const char *format, ...)

@@ -105,8 +105,21 @@ static void add_tensor(const graft__safetensors_plan *p, size_t i, uint64_t begi
     graft__text_add(out, "]}");
 }
 
+/* Room for about what the tensors' entries take. */
+static void reserve_header(const graft__safetensors_plan *p, uint32_t shard, graft__text *out)
+{
+    enum { FRAME = 64, NUMBER = 12 }; /* an entry without its name; a number as most are */
+    size_t size = 0;
+    for (size_t i = 0; i < p->list.count; i++)
+        if (p->shard[i] == shard)
+            size += p->list.item[i].length + FRAME +
+                    (size_t)(p->list.item[i].tensor->ndim + 2) * NUMBER;
+    graft__text_reserve(out, size);
+}
+
 static graft_status make_header(const graft__safetensors_plan *p, uint32_t shard, graft__text *out)
 {
+    reserve_header(p, shard, out);
     graft__text_add(out, "{");
     graft_status status = add_metadata(p, out);
     if (status != GRAFT_OK)
