@@ -5,7 +5,7 @@
 #include "base/map.h"
 #include "copy/moments.h"
 
-#define OP "transplant_optimizer"
+#define OP GRAFT__MOMENTS_OP
 
 /* ---- What is trained, where no names say so ---- */
 
@@ -15,36 +15,25 @@ static bool ends_with(const char *name, const char *end)
     return a >= b && strcmp(name + a - b, end) == 0;
 }
 
-/* By the names of PyTorch's buffers, and by dtype: a state dict does not tell them apart. */
-static bool is_buffer(const char *name, graft_dtype dtype)
+bool graft__moments_is_buffer(const char *name, graft_dtype dtype)
 {
     static const char *const ends[] = {"running_mean", "running_var", "num_batches_tracked",
-                                       "inv_freq"};
+                                       "inv_freq", "masked_bias"};
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
         if (ends_with(name, ends[i]))
             return true;
     return !graft_dtype_is_floating(dtype);
 }
 
-bool graft__moments_trains(const graft__moments *m, size_t i)
-{
-    const graft__plan_target *t = &m->plan->target[i];
-    if (t->leader != i)
-        return false;
-    const graft__node *origin = t->node ? graft__node_origin(t->node) : NULL;
-    if (origin && graft__plan_fits(t->action))
-        return m->source[origin->place].trained;
-    return t->tensor && !is_buffer(t->name, t->tensor->dtype);
-}
-
 /* ---- Positions ---- */
 
 /* Which place each position of the optimizer is. */
 typedef struct positions {
-    const graft__moments *m;
+    graft__moments *m;
     graft_dict *by_name; /* dotted path to place */
     size_t *place;       /* without names: of position i */
     size_t places;
+    bool *used; /* which of the states belong to a parameter */
 } positions;
 
 static graft_status index_names(positions *p)
@@ -68,27 +57,37 @@ static graft_status place_of(const positions *p, const char *name, size_t *place
     return GRAFT_OK;
 }
 
-/* As model.parameters() has them: what is tied counts once. */
-static graft_status guess_places(positions *p)
+/* Tied tensors are one parameter: the first of their memory stands for all. */
+static graft_status find_ties(graft__moments *m)
 {
-    const graft__items *items = &p->m->items;
-    graft__map seen;
-    graft__map_init(&seen, p->m->g);
+    graft__map seen; /* storage to the first place over it, plus 1 */
+    graft__map_init(&seen, m->g);
     graft_status st = GRAFT_OK;
-    for (size_t i = 0; i < items->count && st == GRAFT_OK; i++) {
-        const graft__node *n = items->item[i].node;
-        const graft_tensor *t = graft__node_tensor(n);
-        if (!t || is_buffer(items->source[i], n->dtype))
+    for (size_t i = 0; i < m->items.sources && st == GRAFT_OK; i++) {
+        m->source[i] = (graft__moment_source){.first = i, .group = -1};
+        const graft_tensor *t = graft__node_tensor(m->items.item[i].node);
+        if (!t)
             continue;
-        const graft_tensor *first = graft__map_get(&seen, t->storage);
-        if (first && graft__same_place(first, t))
-            continue;
-        if (!first && !graft__map_set(&seen, t->storage, (void *)(uintptr_t)t))
+        const uintptr_t first = (uintptr_t)graft__map_get(&seen, t->storage);
+        if (first && graft__same_place(graft__node_tensor(m->items.item[first - 1].node), t))
+            m->source[i].first = first - 1;
+        else if (!first && !graft__map_set(&seen, t->storage, (void *)(uintptr_t)(i + 1)))
             st = GRAFT_ERR_MEMORY;
-        p->place[p->places++] = i;
     }
     graft__map_free(&seen);
     return st;
+}
+
+/* As model.parameters() has them. */
+static void guess_places(positions *p)
+{
+    const graft__items *items = &p->m->items;
+    for (size_t i = 0; i < items->sources; i++) {
+        const graft__node *n = items->item[i].node;
+        if (graft__node_tensor(n) && p->m->source[i].first == i &&
+            !graft__moments_is_buffer(items->source[i], n->dtype))
+            p->place[p->places++] = i;
+    }
 }
 
 static graft_status given_places(positions *p, const graft_dict *names)
@@ -144,49 +143,73 @@ static graft_status locate(const positions *p, const graft_dict *group, int64_t 
     return GRAFT_OK;
 }
 
-/* A moment has its parameter's shape. Other optimizers keep other things, of any. */
+bool graft__moments_is_shape(const graft_dict *entry, int64_t i, const graft__node *parameter)
+{
+    graft_tensor_info info;
+    return i >= 0 && graft_dict_tensor_info(entry, i, &info) &&
+           info.shape.ndim == parameter->shape.ndim &&
+           memcmp(info.shape.size, parameter->shape.size,
+                  (size_t)info.shape.ndim * sizeof *info.shape.size) == 0;
+}
+
+/* Names in a wrong order show in shapes. Some optimizers keep other things under these keys, but
+ * none a tensor of another shape. */
 static graft_status check_shapes(const graft__moments *m, const graft_dict *entry, size_t place)
 {
-    static const char *const keys[] = {"exp_avg", "exp_avg_sq", "max_exp_avg_sq",
-                                       "momentum_buffer"};
     const graft__node *n = m->items.item[place].node;
-    for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
+    bool square;
+    for (size_t k = 0; graft__moments_key(k, &square); k++) {
+        const char *key = graft__moments_key(k, &square);
+        const int64_t i = graft_dict_find(entry, key);
         graft_tensor_info info;
-        char a[GRAFT__SHAPE_TEXT], b[GRAFT__SHAPE_TEXT];
-        const int64_t i = graft_dict_find(entry, keys[k]);
-        if (i < 0 || !graft_dict_tensor_info(entry, i, &info))
+        if (i < 0 || !graft_dict_tensor_info(entry, i, &info) ||
+            graft__moments_is_shape(entry, i, n))
             continue;
-        if (info.shape.ndim != n->shape.ndim ||
-            memcmp(info.shape.size, n->shape.size, (size_t)n->shape.ndim * sizeof *n->shape.size) !=
-                0)
-            return graft__fail(m->g, GRAFT_ERR_SHAPE,
-                               OP ": %s of \"%s\" has shape %s, the parameter %s: is the order of "
-                                  "the names the optimizer's?",
-                               keys[k], m->items.source[place],
-                               graft__shape_text(info.shape.ndim, info.shape.size, a),
-                               graft__shape_text(n->shape.ndim, n->shape.size, b));
+        char a[GRAFT__SHAPE_TEXT], b[GRAFT__SHAPE_TEXT];
+        return graft__fail(m->g, GRAFT_ERR_SHAPE,
+                           OP ": %s of \"%s\" has shape %s, the parameter %s: is the order of the "
+                              "names the optimizer's?",
+                           key, m->items.source[place],
+                           graft__shape_text(info.shape.ndim, info.shape.size, a),
+                           graft__shape_text(n->shape.ndim, n->shape.size, b));
     }
     return GRAFT_OK;
+}
+
+/* The state under a position, if it has one that is not empty. */
+static graft_status read_entry(const graft__moments *m, const positions *p, int64_t position,
+                               size_t place, const graft_dict **entry)
+{
+    const int64_t at = graft_dict_find_int(m->states, position);
+    *entry = graft_dict_dict_at(m->states, at);
+    if (at < 0)
+        return GRAFT_OK;
+    if (!*entry)
+        return graft__fail(m->g, GRAFT_ERR_ARGUMENT, OP ": the state of \"%s\" is not a dict",
+                           m->items.source[place]);
+    if (p->used[at])
+        return graft__fail(m->g, GRAFT_ERR_ARGUMENT, OP ": the groups name position %lld twice",
+                           (long long)position);
+    p->used[at] = true;
+    if (graft_dict_len(*entry) == 0)
+        *entry = NULL;
+    return *entry ? check_shapes(m, *entry, place) : GRAFT_OK;
 }
 
 static graft_status read_param(graft__moments *m, const positions *p, int64_t i,
                                const graft_dict *group, int64_t j)
 {
     size_t place = 0;
-    const graft_status st = locate(p, group, j, &place);
+    graft_status st = locate(p, group, j, &place);
     if (st != GRAFT_OK)
         return st;
-    graft__moment_source *s = &m->source[place];
-    if (s->trained)
+    graft__moment_source *s = &m->source[m->source[place].first];
+    if (s->group >= 0)
         return graft__fail(m->g, GRAFT_ERR_NAME, OP ": the optimizer has \"%s\" twice",
                            m->items.source[place]);
-    const int64_t position = graft_dict_int_at(graft_dict_dict(group, "params"), j);
-    *s = (graft__moment_source){
-        .entry = graft_dict_dict_at(m->states, graft_dict_find_int(m->states, position)),
-        .group = i,
-        .trained = true,
-    };
-    return s->entry ? check_shapes(m, s->entry, place) : GRAFT_OK;
+    s->group = i;
+    return read_entry(m, p, graft_dict_int_at(graft_dict_dict(group, "params"), j), place,
+                      &s->entry);
 }
 
 static graft_status read_groups(graft__moments *m, const positions *p)
@@ -217,20 +240,39 @@ static bool all_named(const graft_dict *groups)
     return true;
 }
 
+static graft_status check_used(const graft__moments *m, const positions *p)
+{
+    for (int64_t i = 0; i < graft_dict_len(m->states); i++)
+        if (!p->used[i])
+            return graft__fail(m->g, GRAFT_ERR_ARGUMENT,
+                               OP ": there is a state '%s', but no group has a parameter for it",
+                               graft_dict_key(m->states, i));
+    return GRAFT_OK;
+}
+
 static graft_status read_positions(graft__moments *m, const graft_dict *names)
 {
     const size_t bytes = m->items.sources * sizeof(size_t);
-    positions p = {.m = m, .place = graft__alloc(m->g, bytes)};
-    graft_status st = p.place ? index_names(&p) : graft__fail_memory(m->g, bytes, OP);
+    const size_t states = (size_t)graft_dict_len(m->states);
+    positions p = {
+        .m = m, .place = graft__alloc(m->g, bytes), .used = graft__alloc_zero(m->g, states)};
+    graft_status st =
+        p.place && p.used ? index_names(&p) : graft__fail_memory(m->g, bytes + states, OP);
     if (st == GRAFT_OK && !all_named(m->groups)) {
-        st = names ? given_places(&p, names) : guess_places(&p);
+        if (names)
+            st = given_places(&p, names);
+        else
+            guess_places(&p);
         if (st == GRAFT_OK)
             st = check_count(&p, !names);
     }
     if (st == GRAFT_OK)
         st = read_groups(m, &p);
+    if (st == GRAFT_OK)
+        st = check_used(m, &p);
     graft__dict_unref(p.by_name);
     graft__free(m->g, p.place, bytes);
+    graft__free(m->g, p.used, states);
     return st;
 }
 
@@ -239,6 +281,7 @@ static graft_status read_positions(graft__moments *m, const graft_dict *names)
 graft_status graft__moments_read(graft__moments *m, const graft_dict *state,
                                  const graft_dict *names)
 {
+    graft__text_init(&m->why, m->g);
     graft_status st = graft_plan_check(m->plan);
     if (st != GRAFT_OK)
         return st;
@@ -254,15 +297,20 @@ graft_status graft__moments_read(graft__moments *m, const graft_dict *state,
         return st;
     const size_t bytes = m->items.sources * sizeof *m->source;
     m->source = graft__alloc_zero(m->g, bytes);
-    m->report = graft__moment_report_new(m->g);
-    if (!m->source || !m->report)
+    if (!m->source)
         return graft__fail_memory(m->g, bytes, OP);
-    return read_positions(m, names);
+    m->report = graft__moment_report_new(m->g);
+    st = m->report ? find_ties(m) : GRAFT_ERR_MEMORY;
+    if (st == GRAFT_OK)
+        st = read_positions(m, names);
+    return st == GRAFT_OK ? graft__moments_targets(m) : st;
 }
 
 void graft__moments_free(graft__moments *m)
 {
     graft__moment_report_drop(m->report);
+    graft__text_free(&m->why);
+    graft__free(m->g, m->target, m->plan->count * sizeof *m->target);
     graft__free(m->g, m->source, m->items.sources * sizeof *m->source);
     if (m->items.g)
         graft__items_free(&m->items);

@@ -3,21 +3,10 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/map.h"
-#include "copy/both.h"
 #include "copy/moments.h"
 #include "optim/optimizer.h"
 
-#define OP "transplant_optimizer"
-
-/* Hands the report out, or lets go of it, and of everything else. */
-static void finish(graft__moments *m, graft_status st, graft_moment_report **report)
-{
-    if (st == GRAFT_OK && report) {
-        *report = graft__moment_report_give(m->report);
-        m->report = NULL;
-    }
-    graft__moments_free(m);
-}
+#define OP GRAFT__MOMENTS_OP
 
 /* ---- Into an optimizer: its own state dict with other states, which it then loads ---- */
 
@@ -26,8 +15,7 @@ static graft_status index_targets(const graft_plan *plan, graft__map *index)
 {
     for (size_t i = 0; i < plan->count; i++) {
         const graft__plan_target *t = &plan->target[i];
-        if (t->tensor && t->leader == i &&
-            !graft__map_set(index, t->tensor, (void *)(uintptr_t)(i + 1)))
+        if (t->tensor && !graft__map_set(index, t->tensor, (void *)(uintptr_t)(i + 1)))
             return GRAFT_ERR_MEMORY;
     }
     return GRAFT_OK;
@@ -41,7 +29,7 @@ static graft_status carry_param(graft__moments *m, const graft__map *index,
         return graft__fail(m->g, GRAFT_ERR_NAME,
                            OP ": the optimizer's parameter \"%s\" is none of the plan's target",
                            p->name);
-    return graft__moments_carry(m, at - 1, states, position);
+    return graft__moments_carry(m, at - 1, p->name, states, position, NULL);
 }
 
 static graft_status carry_all(graft__moments *m, const graft_optimizer *opt, graft_dict *states)
@@ -71,15 +59,32 @@ static graft_status load_carried(graft__moments *m, graft_optimizer *opt)
     return st;
 }
 
-static graft_status check_arguments(const graft_ctx *opt_ctx, const graft_dict *state,
-                                    const graft_plan *plan)
+/* The first error stays the pending one, and yet what fails here is known from it. */
+static graft_status begin(graft__moments *m, graft__error *pending)
 {
-    if (!state)
-        return graft__fail(plan->ctx, GRAFT_ERR_ARGUMENT, OP ": the state is NULL");
-    if (opt_ctx != plan->ctx)
-        return graft__fail(plan->ctx, GRAFT_ERR_ARGUMENT,
-                           OP ": the optimizer and the plan's target are of two contexts");
-    return GRAFT_OK;
+    const graft_status st = graft_scope_begin(m->g);
+    if (st == GRAFT_OK)
+        *pending = graft__error_put_aside(m->g);
+    return st;
+}
+
+/* Hands the report out, and lets go of the rest. */
+static void end(graft__moments *m, graft_status st, graft_moment_report **report,
+                const graft__error *pending)
+{
+    if (st == GRAFT_OK && report) {
+        *report = graft__moment_report_give(m->report);
+        m->report = NULL;
+    }
+    graft__moments_free(m);
+    graft_scope_end(m->g);
+    if (pending->status != GRAFT_OK)
+        graft__error_put_back(m->g, pending);
+}
+
+static graft_status check_state(const graft_dict *state, const graft_plan *plan)
+{
+    return state ? GRAFT_OK : graft__fail(plan->ctx, GRAFT_ERR_ARGUMENT, OP ": the state is NULL");
 }
 
 graft_status graft_transplant_optimizer(graft_optimizer *target, const graft_dict *state,
@@ -90,18 +95,20 @@ graft_status graft_transplant_optimizer(graft_optimizer *target, const graft_dic
         *report = NULL;
     if (!target || !plan)
         return GRAFT_ERR_ARGUMENT;
-    graft_status st = check_arguments(target->object.ctx, state, plan);
-    if (st != GRAFT_OK)
-        return st;
+    graft_status st = check_state(state, plan);
+    if (st == GRAFT_OK && target->object.ctx != plan->ctx)
+        st = graft__fail(plan->ctx, GRAFT_ERR_ARGUMENT,
+                         OP ": the optimizer and the plan's target are of two contexts");
     graft__moments m = {.plan = plan, .g = plan->ctx};
-    st = graft_scope_begin(m.g);
+    graft__error pending;
+    if (st == GRAFT_OK)
+        st = begin(&m, &pending);
     if (st != GRAFT_OK)
         return st;
     st = graft__moments_read(&m, state, names);
     if (st == GRAFT_OK)
         st = load_carried(&m, target);
-    finish(&m, st, report);
-    graft_scope_end(m.g);
+    end(&m, st, report, &pending);
     return st;
 }
 
@@ -112,65 +119,73 @@ typedef struct new_group {
     graft_dict *dict, *params, *names;
 } new_group;
 
-static void group_free(new_group *n)
+static void group_free(const new_group *n)
 {
-    graft__dict_unref(n->dict);
+    graft_dict_free(n->dict);
     graft__dict_unref(n->params);
     graft__dict_unref(n->names);
 }
 
 static graft_status group_new(const graft__moments *m, const graft_dict *from, new_group *out)
 {
-    graft_dict *copy = graft_dict_clone(from, m->g);
     *out = (new_group){
-        .dict = graft__dict_new(m->g),
+        .dict = graft_dict_clone(from, m->g),
         .params = graft__container_new(m->g, GRAFT_VALUE_LIST),
         .names = graft__container_new(m->g, GRAFT_VALUE_LIST),
     };
-    graft_status st = copy && out->dict && out->params && out->names ? GRAFT_OK : GRAFT_ERR_MEMORY;
-    for (size_t i = 0; st == GRAFT_OK && i < copy->count; i++) {
-        const char *key = graft__entry_name(copy, i);
-        graft__value k, v;
-        if (!key || strcmp(key, "params") == 0 || strcmp(key, "param_names") == 0)
-            continue;
-        if (!graft__value_copy(m->g, OP, &copy->entry[i].key, &k))
-            st = GRAFT_ERR_MEMORY;
-        else if (!graft__value_copy(m->g, OP, &copy->entry[i].value, &v)) {
-            graft__value_drop(m->g, &k);
-            st = GRAFT_ERR_MEMORY;
-        } else
-            st = graft__dict_put(out->dict, OP, k, v);
-    }
+    graft_status st = out->dict && out->params && out->names ? GRAFT_OK : GRAFT_ERR_MEMORY;
     if (st == GRAFT_OK)
         st = graft_dict_set_dict(out->dict, "params", out->params);
     if (st == GRAFT_OK)
         st = graft_dict_set_dict(out->dict, "param_names", out->names);
-    graft_dict_free(copy);
     return st;
 }
 
-/* The group of a target: of the tensor that it is made of; of what is new, the first. */
-static int64_t group_of(const graft__moments *m, size_t i)
+/* torch.optim's Adagrad makes its state with itself and misses it where a dict that it loads has
+ * none: what is new gets what it begins with. */
+static graft_status begin_adagrad(graft__moments *m, size_t i, const graft_dict *group,
+                                  graft_dict *states, int64_t position)
 {
     const graft__plan_target *t = &m->plan->target[i];
-    return t->node && graft__plan_fits(t->action)
-               ? m->source[graft__node_origin(t->node)->place].group
-               : 0;
+    double value = 0;
+    const int64_t at = graft_dict_find(group, "initial_accumulator_value");
+    if (!graft__optim_read_number(group, at, &value))
+        return GRAFT_OK;
+    const graft_shape none = {.ndim = 0};
+    const graft_shape shape =
+        t->tensor ? graft_shape_of(t->tensor->ndim, t->tensor->size) : t->node->shape;
+    const graft_dtype dtype = t->tensor ? t->tensor->dtype : t->node->dtype;
+    graft_tensor *step = graft_zeros(m->g, none, GRAFT_F32);
+    graft_tensor *sum = graft_full(m->g, shape, value, dtype);
+    graft_dict *entry = graft__dict_new(m->g);
+    graft_status st = step && sum && entry ? GRAFT_OK : graft_error_status(m->g);
+    if (st == GRAFT_OK)
+        st = graft_dict_set_tensor(entry, "step", step);
+    if (st == GRAFT_OK)
+        st = graft_dict_set_tensor(entry, "sum", sum);
+    if (st == GRAFT_OK)
+        st = graft_dict_set_int_key_dict(states, position, entry);
+    graft__dict_unref(entry);
+    return st;
 }
 
 /* Positions run through the groups, as PyTorch counts them. */
-static graft_status fill_group(graft__moments *m, int64_t group, new_group *into,
+static graft_status fill_group(graft__moments *m, int64_t number, new_group *group,
                                graft_dict *states, int64_t *position)
 {
     graft_status st = GRAFT_OK;
     for (size_t i = 0; i < m->plan->count && st == GRAFT_OK; i++) {
-        if (!graft__moments_trains(m, i) || group_of(m, i) != group)
+        if (graft__moments_group(m, i) != number)
             continue;
-        st = graft__moments_carry(m, i, states, *position);
+        const char *name = m->plan->target[i].name;
+        bool carried = false;
+        st = graft__moments_carry(m, i, name, states, *position, &carried);
+        if (st == GRAFT_OK && !carried)
+            st = begin_adagrad(m, i, group->dict, states, *position);
         if (st == GRAFT_OK)
-            st = graft_list_push_int(into->params, (*position)++);
+            st = graft_list_push_int(group->params, (*position)++);
         if (st == GRAFT_OK)
-            st = graft_list_push_string(into->names, m->plan->target[i].name);
+            st = graft_list_push_string(group->names, name);
     }
     return st;
 }
@@ -215,15 +230,15 @@ graft_dict *graft_transplant_optimizer_dict(const graft_dict *state, const graft
 {
     if (report)
         *report = NULL;
-    if (!plan || check_arguments(plan->ctx, state, plan) != GRAFT_OK)
+    if (!plan || check_state(state, plan) != GRAFT_OK)
         return NULL;
     graft__moments m = {.plan = plan, .g = plan->ctx};
-    if (graft_scope_begin(m.g) != GRAFT_OK)
+    graft__error pending;
+    if (begin(&m, &pending) != GRAFT_OK)
         return NULL;
-    graft_status st = graft__moments_read(&m, state, names);
+    const graft_status st = graft__moments_read(&m, state, names);
     graft_dict *d = st == GRAFT_OK ? make_dict(&m) : NULL;
-    finish(&m, d ? GRAFT_OK : GRAFT_ERR_MEMORY, report);
-    graft_scope_end(m.g);
+    end(&m, d ? GRAFT_OK : GRAFT_ERR_MEMORY, report, &pending);
     if (d)
         graft__own_by_context(&d->object);
     return d;
