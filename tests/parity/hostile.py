@@ -164,13 +164,16 @@ class World:
         self.report = self._made("graft_load_report **", self.g.load_state_dict, self.module,
                                  self.g.state_dict(self.module), None)
         self.plan = self.g.plan_into_module(self.module, self.g.state_dict(self.module), None, None)
+        self.moments = self._made(
+            "graft_moment_report **", self.g.transplant_optimizer, self.optimizers[1],
+            self.g.optimizer_state_dict(self.optimizers[1]), self.plan, None)
         self.held = self.g.dict_new()
         for name, tensor in self.tensors.items():
             self.add(name, tensor)
         self.ones = {  # one of each type
             "graft_ctx *": self.g.ptr, "graft_module *": self.module, "graft_dict *": self.dict,
             "graft_copy_map *": self.map, "graft_load_report *": self.report,
-            "graft_plan *": self.plan,
+            "graft_plan *": self.plan, "graft_moment_report *": self.moments,
             "graft_optimizer *": self.optimizers[1],
             "graft_checkpoint *": self.g.checkpoint_open(FILE, None),
             "graft_audit_report *": self.g.audit(FILE, None),
@@ -309,6 +312,8 @@ SPECIAL = {
     "sgd_add_group.opt": lambda w: w.optimizers[0], "sgd_group.opt": lambda w: w.optimizers[0],
     "sgd_add_group.params": _other_parameters, "adam_add_group.params": _other_parameters,
     "optimizer_load_state_dict.state": lambda w: w.g.optimizer_state_dict(w.optimizers[1]),
+    **{f"{name}.state": lambda w: w.g.optimizer_state_dict(w.optimizers[1])
+       for name in ("transplant_optimizer", "transplant_optimizer_dict")},
     "load_state_dict.state": lambda w: w.g.state_dict(w.module),
     "text_free.text": lambda w: lib.graft_tensor_text(w.tensors["matrix"]),
     **{f"{name}.size": lambda w: len(FILE_BYTES) for name in ("checkpoint_open_memory", "audit_memory")},
