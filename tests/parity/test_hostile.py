@@ -163,7 +163,7 @@ def random_argument(generator, world, function, parameter):
         return generator.choice(DOUBLES)
     if ctype.cname == "_Bool":
         return generator.random() < 0.5
-    if ctype.cname == "char *":
+    if ctype.cname == "char *" and parameter.name != "out":  # that is written to
         return ffi.new("char[]", generator.choice(STRINGS).encode())
     if ctype.cname == "graft_optimizer *":
         return generator.choice(world.optimizers)
