@@ -117,6 +117,9 @@ int cli_run(const cli_command *command, int argc, char **argv);
 const cli_command *cli_command_at(size_t i);
 const cli_command *cli_command_find(const char *name);
 
+/* The command that a mistyped name was probably meant to be; NULL if none is near. */
+const char *cli_command_guess(const char *name);
+
 /* Option i of a command: its own, then the group of rules, then those that all commands have, whose
  * offsets are into cli_common. false beyond the end. */
 typedef enum cli_where { CLI_OWN, CLI_GROUP, CLI_COMMON } cli_where;

@@ -28,13 +28,20 @@ static const cli_option options[] = {
      .help = "print the commands' options, examples and exit statuses as JSON"},
 };
 
+static int fail_unknown(const cli_call *call, const char *name)
+{
+    const char *const guess = cli_command_guess(name);
+    return guess ? say_trouble(call, "no command is called %s: did you mean %s?", name, guess)
+                 : say_trouble(call, "no command is called %s", name);
+}
+
 static int run(cli_call *call)
 {
     const help_options *const o = call->options;
     const cli_command *const command =
         call->operand_count ? cli_command_find(call->operands[0]) : NULL;
     if (call->operand_count && !command)
-        return say_trouble(call, "no command is called %s", call->operands[0]);
+        return fail_unknown(call, call->operands[0]);
     if (o->completion == BASH)
         help_bash(stdout);
     else if (o->completion == ZSH)

@@ -125,8 +125,13 @@ bool ls_file_open(cli_call *call, const char *path, ls_file *f)
         open_tell(call, path);
         return false;
     }
-    f->flat = open_tensors(call, path, f->file.c);
-    return f->flat && read_entries(call, f);
+    f->flat = graft_dict_keep(graft_dict_flatten(graft_checkpoint_root(f->file.c)));
+    if (!f->flat) {
+        ls_find_fault(call, f);
+        open_tell(call, path);
+        return false;
+    }
+    return read_entries(call, f);
 }
 
 void ls_file_close(ls_file *f)

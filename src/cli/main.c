@@ -32,9 +32,14 @@ static const char *next_command(const void *user, size_t i)
     return i < CLI_COUNT(commands) ? commands[i]->name : NULL;
 }
 
+const char *cli_command_guess(const char *name)
+{
+    return cli_guess(name, next_command, NULL);
+}
+
 static int fail_unknown(const char *name)
 {
-    const char *const guess = cli_guess(name, next_command, NULL);
+    const char *const guess = cli_command_guess(name);
     char *const escaped = shown(name, strlen(name), false);
     fprintf(stderr, "graft: no command is called %s", escaped ? escaped : "that");
     free(escaped);

@@ -71,8 +71,11 @@ static const char *path_of(const char *path)
 
 const char *open_reason(const cli_call *call, const char *path)
 {
+    static const char flatten[] = "dict_flatten: ";
     const char *const named = path_of(path);
-    return say_reason(call, named ? named : "(memory)");
+    const char *const reason = say_reason(call, named ? named : "(memory)");
+    const size_t length = sizeof flatten - 1;
+    return strncmp(reason, flatten, length) == 0 ? reason + length : reason;
 }
 
 bool open_file(cli_call *call, const char *path, const graft_read_options *options, opened *out)

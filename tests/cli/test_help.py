@@ -76,6 +76,12 @@ def test_of_no_command():
         assert (done.returncode, done.stdout) == (2, "") and done.stderr
 
 
+def test_of_a_command_that_is_mistyped():
+    assert graft("help", "sl").returncode == 2
+    assert graft("help", "lss").stderr == (
+        "graft help: no command is called lss: did you mean ls?\n")
+
+
 @pytest.fixture(scope="module")
 def example_files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("examples")

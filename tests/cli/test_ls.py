@@ -433,6 +433,23 @@ def test_bad_file(which, tmp_path):
     assert one["findings"][0]["kind"] == "fault" and REASONS[which] in one["findings"][0]["message"]
 
 
+def test_names_that_are_one_path(tmp_path):
+    file = tmp_path / "m.pt"
+    torch.save({3: torch.zeros(1), "3": torch.zeros(1)}, file)
+    done = graft("ls", file)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f'graft ls: {file}: two tensors have the path "3"\n'
+    one, = objects(file, status=2)
+    assert one["tensors"] == [] and one["findings"] == [
+        {"kind": "fault", "message": 'two tensors have the path "3"'}]
+
+
+def test_names_that_are_no_utf8(tmp_path):
+    torch.save({"\udc80x": torch.zeros(1)}, tmp_path / "m.pt")
+    assert graft("ls", tmp_path / "m.pt").stdout.startswith("\\xed\\xb2\\x80x  f32")
+    assert listed(tmp_path / "m.pt")["tensors"][0]["name"] == "\ufffd" * 3 + "x"
+
+
 def test_no_permission(tmp_path):
     file = tmp_path / "m.pt"
     torch.save({}, file)
