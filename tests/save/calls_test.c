@@ -293,7 +293,8 @@ static void interrupted(void **state)
     assert_int_equal(f->failed, 1);
 }
 
-/* The first to go wrong is what the error says, with the path and how much was written. */
+/* The first to go wrong is what the error says, with the path and how much was written: the whole
+ * pages of the first piece. */
 static void words(void **state)
 {
     fixture *f = *state;
@@ -304,8 +305,7 @@ static void words(void **state)
     plan.on = false;
     char expected[512];
     snprintf(expected, sizeof expected,
-             "save: %s: writing behind the first 1048576 bytes: No space left on device",
-             f->path[0]);
+             "save: %s: writing behind the first 98304 bytes: No space left on device", f->path[0]);
     assert_error(g, GRAFT_ERR_IO, expected);
     graft_close(g);
 }
