@@ -44,7 +44,8 @@ need_packages() {
     fi
 }
 
-build_packages=(gcc libc6-dev cmake ninja-build libsleef-dev libdeflate-dev nettle-dev)
+build_packages=(gcc libc6-dev cmake ninja-build libsleef-dev libdeflate-dev nettle-dev \
+    libcairo2-dev)
 
 # build_release [CMAKE_OPTION...]: configures and builds into build/; talks on stderr only.
 build_release() {

@@ -10,5 +10,6 @@ extern const cli_command cli_diff;
 extern const cli_command cli_help;
 extern const cli_command cli_ls;
 extern const cli_command cli_merge;
+extern const cli_command cli_plot;
 
 #endif

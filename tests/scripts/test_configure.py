@@ -33,6 +33,9 @@ def configure(tmp_path, run):
      "apt-get install libdeflate-dev. To build without it: -DGRAFT_DEFLATE=OFF"),
     ([*SMALL, "-DGRAFT_NETTLE=ON"],
      "apt-get install nettle-dev. To build without it: -DGRAFT_NETTLE=OFF"),
+    ([*SMALL, "-DGRAFT_CAIRO=ON"],
+     "cairo was not found (cairo and cairo-svg.h). On Debian: apt-get install libcairo2-dev. "
+     "To build without it: -DGRAFT_CAIRO=OFF"),
     (SMALL, "apt-get install libcmocka-dev. To build without the tests: -DGRAFT_TESTS=OFF"),
 ])
 def test_missing(configure, options, words):
@@ -51,6 +54,6 @@ def test_the_rest_follows_onednn(configure, tmp_path):
                 if word.startswith("-DGRAFT_")}
 
     assert configure()[0] == 0
-    assert {"-DGRAFT_SLEEF=1", "-DGRAFT_DEFLATE=1", "-DGRAFT_NETTLE=1"} <= defines()
+    assert {"-DGRAFT_SLEEF=1", "-DGRAFT_DEFLATE=1", "-DGRAFT_NETTLE=1", "-DGRAFT_CAIRO=1"} <= defines()
     assert configure(*SMALL)[0] == 0
     assert not any(word.endswith("=1") for word in defines())
