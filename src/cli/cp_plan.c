@@ -1,0 +1,108 @@
+#include <string.h>
+
+#include "cli/cp.h"
+#include "cli/open.h"
+#include "cli/rules.h"
+#include "cli/say.h"
+
+bool cp_needs_plan(const cp_options *o)
+{
+    return o->rules.count > 0 || o->into || o->optimizer || o->strict || o->initial >= 0 ||
+           o->left >= 0 || o->unmatched >= 0;
+}
+
+static graft_plan_options policy(const cp_options *o)
+{
+    graft_plan_options p = graft_plan_defaults();
+    p.cast = !o->no_cast;
+    p.max_initial = o->initial >= 0 ? o->initial : o->strict ? 0 : -1;
+    p.max_left = o->left >= 0 ? o->left : o->strict ? 0 : -1;
+    p.max_unmatched = o->unmatched >= 0 ? o->unmatched : o->strict ? 0 : -1;
+    return p;
+}
+
+/* ---- What is written ---- */
+
+static bool is_flat(const cp_file *f)
+{
+    for (int64_t i = 0; i < graft_dict_len(f->dict); i++)
+        if (graft_dict_kind(f->dict, i) != GRAFT_VALUE_TENSOR)
+            return false;
+    return f->owns_dict || f->dict == f->root;
+}
+
+/* Puts a dict where another stood in the file that was read (in memory). */
+static bool put(graft_dict *root, const char *path, graft_dict *value)
+{
+    int64_t i = 0, number = 0;
+    graft_dict *at = graft_dict_find_path(root, path, &i);
+    if (!at)
+        return false;
+    const graft_status status = graft_dict_key_is_int(at, i, &number)
+                                    ? graft_dict_set_int_key_dict(at, number, value)
+                                    : graft_dict_set_dict(at, graft_dict_key(at, i), value);
+    return status == GRAFT_OK;
+}
+
+/* The source's checkpoint with its model and its optimizer exchanged for the new ones. */
+static int make_checkpoint(cli_call *call, cp_job *job)
+{
+    const cp_options *o = call->options;
+    const graft_dict *state = graft_dict_dict(job->source.root, o->optimizer);
+    if (!state)
+        return say_trouble(call, "%s: there is no dict at %s", open_name(job->source.path),
+                           o->optimizer);
+    graft_dict *model = graft_plan_result(job->plan);
+    graft_dict *moments =
+        model ? graft_transplant_optimizer_dict(state, job->plan, NULL, &job->moments) : NULL;
+    const bool ok = moments && put(job->source.root, o->root, model) &&
+                    put(job->source.root, o->optimizer, moments);
+    graft_dict_free(model);
+    graft_dict_free(moments);
+    job->result = job->source.root;
+    return ok ? CLI_OK : say_error(call);
+}
+
+static int make_result(cli_call *call, cp_job *job)
+{
+    const cp_options *o = call->options;
+    if (o->optimizer)
+        return make_checkpoint(call, job);
+    if (!o->into || is_flat(&job->target)) {
+        job->result = graft_plan_result(job->plan);
+        job->owns_result = true;
+        return job->result ? CLI_OK : say_error(call);
+    }
+    job->result = job->target.root; /* with everything else that it holds */
+    return graft_plan_commit(job->plan) == GRAFT_OK ? CLI_OK : say_error(call);
+}
+
+/* ---- The plan ---- */
+
+/* A refusal is a finding, and no trouble: it is told as the plan is. */
+static int check(cli_call *call, const cp_job *job)
+{
+    if (graft_plan_check(job->plan) == GRAFT_OK)
+        return CLI_OK;
+    say(call, "%s", graft_error(call->g));
+    graft_clear_error(call->g);
+    return CLI_FOUND;
+}
+
+int cp_make_plan(cli_call *call, cp_job *job)
+{
+    const cp_options *o = call->options;
+    const graft_plan_options p = policy(o);
+    if (o->optimizer && !o->root)
+        return say_usage(call, "--optimizer wants --root: where the model is beside it");
+    if (o->optimizer && o->into)
+        return say_usage(call, "--optimizer and --into do not go together");
+    if (o->rules.count > 0 && !(job->rules = rules_of(call, &o->rules)))
+        return CLI_TROUBLE;
+    job->plan =
+        graft_plan_into_dict(o->into ? job->target.dict : NULL, job->source.dict, job->rules, &p);
+    if (!job->plan)
+        return say_error(call);
+    const int status = check(call, job);
+    return status == CLI_OK && !o->dry_run ? make_result(call, job) : status;
+}

@@ -1,0 +1,95 @@
+#include <string.h>
+
+#include "cli/cp.h"
+#include "cli/open.h"
+#include "cli/say.h"
+
+/* ---- Deltas ---- */
+
+/* The base of a delta is opened only to be held by the dict that is made of both. */
+static int join_delta(cli_call *call, cp_file *f, const char *base_path)
+{
+    graft_checkpoint *base = open_checkpoint(call, base_path, NULL);
+    if (!base)
+        return CLI_TROUBLE;
+    f->root = graft_load_delta(f->checkpoint, graft_checkpoint_root(base));
+    f->owns_root = true;
+    graft_checkpoint_free(base);
+    return f->root ? CLI_OK : say_file_error(call, f->path);
+}
+
+static int take_root(cli_call *call, cp_file *f, const char *base)
+{
+    const char *named = graft_delta_base(f->checkpoint);
+    if (named && base)
+        return join_delta(call, f, base);
+    if (named)
+        return say_trouble(call,
+                           "%s holds only what differs from %s: give that file with --base "
+                           "(graft ls shows what is there)",
+                           open_name(f->path), named);
+    if (base)
+        return say_trouble(call, "%s is no delta: it needs no --base", open_name(f->path));
+    f->root = graft_checkpoint_root(f->checkpoint);
+    return CLI_OK;
+}
+
+/* ---- What of it is meant ---- */
+
+static int take_part(cli_call *call, cp_file *f, const char *path)
+{
+    f->dict = path ? graft_dict_dict(f->root, path) : f->root;
+    if (!f->dict)
+        return say_trouble(call, "%s: there is no dict at %s", open_name(f->path), path);
+    return CLI_OK;
+}
+
+/* A module that was pickled whole stands for its state dict. */
+static int take_state_dict(cli_call *call, cp_file *f)
+{
+    if (graft_dict_container(f->dict) != GRAFT_VALUE_RECORD)
+        return CLI_OK;
+    graft_dict *state = graft_dict_keep(graft_pickled_state_dict(f->dict));
+    if (!state) {
+        graft_clear_error(call->g); /* another object: its tensors are taken by their paths */
+        return CLI_OK;
+    }
+    f->dict = state;
+    f->owns_dict = true;
+    return CLI_OK;
+}
+
+static int open_file(cli_call *call, const char *path, const char *base, const char *part,
+                     cp_file *f)
+{
+    *f = (cp_file){.path = path, .checkpoint = open_checkpoint(call, path, NULL)};
+    if (!f->checkpoint)
+        return CLI_TROUBLE;
+    int status = take_root(call, f, base);
+    if (status == CLI_OK)
+        status = take_part(call, f, part);
+    return status;
+}
+
+int cp_open_source(cli_call *call, const char *path, cp_file *out)
+{
+    const cp_options *o = call->options;
+    const int status = open_file(call, path, o->base, o->root, out);
+    return status == CLI_OK && !o->records ? take_state_dict(call, out) : status;
+}
+
+int cp_open_target(cli_call *call, const char *path, cp_file *out)
+{
+    const int status = open_file(call, path, NULL, NULL, out);
+    return status == CLI_OK ? take_state_dict(call, out) : status;
+}
+
+void cp_close(cp_file *f)
+{
+    if (f->owns_dict)
+        graft_dict_free(f->dict);
+    if (f->owns_root)
+        graft_dict_free(f->root);
+    graft_checkpoint_free(f->checkpoint);
+    *f = (cp_file){.path = NULL};
+}
