@@ -16,6 +16,7 @@ import sys
 import time
 
 import files
+import moving
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BIN = os.path.join(os.path.dirname(HERE), "build", "bin", "bench")
@@ -172,9 +173,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument("--threads", type=int, default=min(2, len(os.sched_getaffinity(0))))
-    parser.add_argument("--only", help="tiny, mlp, copy, files, start, busy or size")
+    parser.add_argument("--only", help="tiny, mlp, copy, files, moving, start, busy or size")
     args = parser.parse_args()
-    wanted = {args.only} if args.only else {"tiny", "mlp", "copy", "files", "start", "busy", "size"}
+    wanted = {args.only} if args.only else {"tiny", "mlp", "copy", "files", "moving", "start", "busy",
+                                                   "size"}
     limits = {n: run([os.path.join(BIN, "limits"), str(n)])[0] for n in thread_counts(args.threads)}
     if not args.json:
         with open("/proc/cpuinfo") as f:
@@ -192,6 +194,8 @@ def main():
         copy_workloads(report, limits, args.threads)
     if "files" in wanted:
         files.workloads(report, limits)
+    if "moving" in wanted:
+        moving.workloads(report)
     if "start" in wanted:
         first_step(report)
     if "busy" in wanted and args.threads >= 2:
