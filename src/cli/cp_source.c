@@ -59,7 +59,7 @@ static int take_state_dict(cli_call *call, cp_file *f)
     return CLI_OK;
 }
 
-static int open_file(cli_call *call, const char *path, const char *base, const char *part,
+static int open_one(cli_call *call, const char *path, const char *base, const char *part,
                      cp_file *f)
 {
     *f = (cp_file){.path = path, .checkpoint = open_checkpoint(call, path, NULL)};
@@ -74,13 +74,13 @@ static int open_file(cli_call *call, const char *path, const char *base, const c
 int cp_open_source(cli_call *call, const char *path, cp_file *out)
 {
     const cp_options *o = call->options;
-    const int status = open_file(call, path, o->base, o->root, out);
+    const int status = open_one(call, path, o->base, o->root, out);
     return status == CLI_OK && !o->records ? take_state_dict(call, out) : status;
 }
 
 int cp_open_target(cli_call *call, const char *path, cp_file *out)
 {
-    const int status = open_file(call, path, NULL, NULL, out);
+    const int status = open_one(call, path, NULL, NULL, out);
     return status == CLI_OK ? take_state_dict(call, out) : status;
 }
 
