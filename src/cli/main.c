@@ -10,17 +10,8 @@
 #include "cli/signal.h"
 
 static const cli_command *const commands[] = {
-    &cli_cat,
-    &cli_check,
-    &cli_cp,
-    &cli_demo,
-    &cli_edit,
-    &cli_hash,
-    &cli_help,
-    &cli_ls,
-    &cli_ls, &cli_cat, &cli_diff, &cli_merge, &cli_demo, &cli_help,
-    &cli_plot,
-    &cli_salvage,
+    &cli_ls,   &cli_cat,   &cli_cp,      &cli_edit, &cli_diff, &cli_merge,
+    &cli_hash, &cli_check, &cli_salvage, &cli_plot, &cli_demo, &cli_help,
 };
 
 const cli_command *cli_command_at(size_t i)
