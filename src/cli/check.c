@@ -151,8 +151,8 @@ static const cli_option options[] = {
 static const check_options defaults = {.waste = 4096};
 
 static const cli_example examples[] = {
-    {"graft check a.pt", "whether it may be relied on", 0},
-    {"graft check evil.pt", "what Python would run if it loaded the file", 1},
+    {"graft check model.pt", "whether it may be relied on", 0},
+    {"graft check untrusted.pt", "what Python would run if it loaded the file", 1},
 };
 
 const cli_command cli_check = {

@@ -144,6 +144,6 @@ void cp_show(cli_call *call, const cp_job *job, const char *path)
         say_note(call, "%s", graft_moment_report_text(job->moments));
     if (job->plan)
         tell_casts(call, job->plan);
-    if (!o->dry_run && job->written.files > 0)
+    if (!o->dry_run && job->written.files > 0 && call->err.is_tty)
         tell_written(call, job, path);
 }

@@ -38,6 +38,21 @@ static const cli_option options[] = {
      .max = 1e9,
      .offset = offsetof(diff_options, rows),
      .help = "list the first N changed rows of each tensor, in JSON"},
+    {.name = "name-only",
+     .type = CLI_FLAG,
+     .offset = offsetof(diff_options, name_only),
+     .help = "print the names of what differs, and nothing else"},
+    {.name = "html",
+     .type = CLI_FILE,
+     .argument = "OUT",
+     .offset = offsetof(diff_options, html),
+     .help = "write a page with a heat map by layer and a table, that needs nothing beside it; "
+             "prints nothing then, but what is asked for"},
+    {.name = "force",
+     .letter = 'f',
+     .type = CLI_FLAG,
+     .offset = offsetof(diff_options, force),
+     .help = "replace the page if it is there"},
     {.name = "json",
      .letter = 'j',
      .type = CLI_FLAG,
@@ -49,9 +64,13 @@ static int show(cli_call *call, const graft_diff_report *d)
 {
     const diff_options *const o = call->options;
     bool ok = true;
+    if (o->html)
+        ok = diff_page(call, d);
     if (o->json)
         diff_json(call, d);
-    else if (!call->common.quiet)
+    else if (o->name_only)
+        diff_names(call, d);
+    else if (!o->html && !call->common.quiet)
         ok = o->stat ? diff_stat(call, d) : diff_show(call, d);
     return !ok ? CLI_TROUBLE : graft_diff_is_equal(d) ? CLI_OK : CLI_FOUND;
 }
@@ -83,8 +102,8 @@ static int compare(cli_call *call, const graft_checkpoint *a, const graft_checkp
 static int run(cli_call *call)
 {
     const diff_options *const o = call->options;
-    if (o->json && o->stat)
-        return say_usage(call, "--stat and --json: expected one of them");
+    if (o->json + o->stat + o->name_only > 1)
+        return say_usage(call, "--stat, --name-only and --json: expected one of them");
     graft_checkpoint *const a = open_checkpoint(call, call->operands[0], NULL);
     graft_checkpoint *const b = a ? open_checkpoint(call, call->operands[1], NULL) : NULL;
     const int status = b ? compare(call, a, b) : CLI_TROUBLE;
@@ -99,6 +118,7 @@ static const cli_example examples[] = {
     {"graft diff model.pt model.safetensors", "the same tensors in two formats: no difference", 0},
     {"graft diff model.pt tuned.pt", "tells which tensors changed, and by how much", 1},
     {"graft diff --atol 1 model.pt tuned.pt", "takes what is near for equal", 0},
+    {"graft diff --html differ.html model.pt tuned.pt", "a page for a report", 1},
     {"graft diff --strip module. wrapped.pt model.pt", "compares under names without a prefix", 0},
     {"graft diff --quiet model.pt tuned.pt || echo they differ", "only the exit status", 0},
 };

@@ -4,6 +4,7 @@
 #include "cli/diff.h"
 #include "cli/dtype.h"
 #include "cli/say.h"
+#include "cli/shown.h"
 #include "cli/sizes.h"
 #include "cli/table.h"
 
@@ -168,4 +169,14 @@ bool diff_stat(cli_call *call, const graft_diff_report *d)
         table_styled(t, style_of(kind), bar);
     }
     return finish(call, t, d);
+}
+
+void diff_names(const cli_call *call, const graft_diff_report *d)
+{
+    for (int64_t i = 0; i < graft_diff_len(d); i++) {
+        if (!is_listed(call, d, i))
+            continue;
+        shown_print(graft_diff_name(d, i));
+        putchar('\n');
+    }
 }

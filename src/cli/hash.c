@@ -99,7 +99,7 @@ static const cli_option options[] = {
 };
 
 static const cli_example examples[] = {
-    {"graft hash a.pt a.safetensors", "one hash, as both hold the same tensors", 0},
+    {"graft hash model.pt model.safetensors", "one hash, as both hold the same tensors", 0},
 };
 
 const cli_command cli_hash = {

@@ -198,8 +198,8 @@ static const cli_option options[] = {
 static const plot_options defaults = {.out = "-"};
 
 static const cli_example examples[] = {
-    {"graft plot -o a.png a.pt", "a picture for a report", 0},
-    {"graft plot a.pt b.pt >differ.svg", "where two checkpoints differ, as a heat map by layer", 0},
+    {"graft plot -o model.png model.pt", "a picture for a report", 0},
+    {"graft plot model.pt tuned.pt >differ.svg", "where two checkpoints differ, as a heat map by layer", 0},
 };
 
 const cli_command cli_plot = {

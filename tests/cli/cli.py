@@ -75,6 +75,13 @@ def safetensors(path, tensors, metadata=None):
     pathlib.Path(path).write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
+class Untrusted:
+    """What Python would run."""
+
+    def __reduce__(self):
+        return os.system, ("touch ran",)
+
+
 def make_examples(folder):
     """The files that the examples of help speak of. A command's own may be added here."""
     import torch
@@ -90,3 +97,6 @@ def make_examples(folder):
     torch.save({name: t + 1e-3 * (name == "fc.weight") for name, t in state.items()},
                folder / "tuned.pt")
     torch.save({f"module.{name}": t for name, t in state.items()}, folder / "wrapped.pt")
+    torch.save({**state, "extra": Untrusted()}, folder / "untrusted.pt")
+    whole = (folder / "model.pt").read_bytes()
+    (folder / "cut.pt").write_bytes(whole[: len(whole) * 3 // 5])

@@ -130,7 +130,7 @@ def test_names_are_shown_safely(tmp_path):
 
 
 @pytest.mark.parametrize("arguments, said", [
-    (("a.pt",), "expected A B"), (("a.pt", "no.pt"), "no.pt"), (("--json", "--stat", "a.pt", "b.pt"), "--stat and --json"),
+    (("a.pt",), "expected A B"), (("a.pt", "no.pt"), "no.pt"), (("--json", "--stat", "a.pt", "b.pt"), "--name-only and --json"),
     (("--rtol", "-1", "a.pt", "b.pt"), "rtol"), (("--rename", "(", "a.pt", "b.pt"), "rename")])
 def test_trouble(folder, arguments, said):
     done = graft("diff", *arguments, cwd=folder)
