@@ -148,8 +148,10 @@ static const cp_options defaults = {.initial = -1, .left = -1, .unmatched = -1};
 static const cli_example examples[] = {
     {"graft cp model.pt new.safetensors", "converts", 0},
     {"graft cp --cast '* f16' model.pt half.pt", "halves the size", 0},
-    {"graft cp --dry-run --into model.pt wrapped.pt new.pt", "tells what fits a model, and what rule may be meant", 0},
-    {"graft cp --delta model.pt tuned.pt change.safetensors", "keeps only what fine-tuning changed", 0},
+    {"graft cp --dry-run --into model.pt wrapped.pt new.pt",
+     "tells what fits a model, and what rule may be meant", 0},
+    {"graft cp --delta model.pt tuned.pt change.safetensors", "keeps only what fine-tuning changed",
+     0},
 };
 
 const cli_command cli_cp = {

@@ -60,7 +60,7 @@ static int take_state_dict(cli_call *call, cp_file *f)
 }
 
 static int open_one(cli_call *call, const char *path, const char *base, const char *part,
-                     cp_file *f)
+                    cp_file *f)
 {
     *f = (cp_file){.path = path, .checkpoint = open_checkpoint(call, path, NULL)};
     if (!f->checkpoint)

@@ -279,7 +279,8 @@ static const cli_option options[] = {
 
 static const cli_example examples[] = {
     {"graft edit --map 'fc.* head.*' tuned.pt", "renames", 0},
-    {"graft edit --skip 'fc.*' --cast '* bf16' -o small.pt model.pt", "drops tensors, and sets a dtype", 0},
+    {"graft edit --skip 'fc.*' --cast '* bf16' -o small.pt model.pt",
+     "drops tensors, and sets a dtype", 0},
 };
 
 const cli_command cli_edit = {

@@ -199,7 +199,8 @@ static const plot_options defaults = {.out = "-"};
 
 static const cli_example examples[] = {
     {"graft plot -o model.png model.pt", "a picture for a report", 0},
-    {"graft plot model.pt tuned.pt >differ.svg", "where two checkpoints differ, as a heat map by layer", 0},
+    {"graft plot model.pt tuned.pt >differ.svg",
+     "where two checkpoints differ, as a heat map by layer", 0},
 };
 
 const cli_command cli_plot = {
