@@ -146,6 +146,19 @@ static int find_state(const graft__optim_kind *kind, const char *key)
     return -1;
 }
 
+/* Bytes that can't be had: the message is of the file, and doesn't know the name. */
+static graft_status unreadable(const load *l, const graft_dict *entry, const char *key,
+                               const char *name, bool pending)
+{
+    graft_ctx *from = graft_dict_ctx(entry);
+    if (from != l->ctx)
+        return graft__fail(l->ctx, graft_error_status(from), OP ": %s of '%s': %s", key, name,
+                           graft_error(from));
+    if (!pending)
+        graft__error_append(l->ctx, " (%s of '%s')", key, name);
+    return graft_error_status(l->ctx);
+}
+
 static graft_status load_value(const load *l, incoming *in, const graft_dict *entry, int64_t i)
 {
     const graft__optim_kind *kind = l->opt->kind;
@@ -158,12 +171,12 @@ static graft_status load_value(const load *l, incoming *in, const graft_dict *en
                            OP ": the state of '%s' has '%s', which %s "
                               "does not keep",
                            name, key, kind->name);
+    const bool pending = graft_error(l->ctx);
     const graft_tensor *t = graft_dict_tensor_at(entry, i);
     if (t)
         return load_tensor(l, in, k, t);
-    if (graft_dict_kind(entry, i) == GRAFT_VALUE_TENSOR) /* its bytes are damaged */
-        return graft__fail(l->ctx, graft_error_status(graft_dict_ctx(entry)), OP ": %s of '%s': %s",
-                           key, name, graft_error(graft_dict_ctx(entry)));
+    if (graft_dict_kind(entry, i) == GRAFT_VALUE_TENSOR)
+        return unreadable(l, entry, key, name, pending);
     if (graft_dict_kind(entry, i) == GRAFT_VALUE_NONE) /* as PyTorch's SGD without momentum */
         return GRAFT_OK;
     return graft__fail(l->ctx, GRAFT_ERR_ARGUMENT, OP ": %s of '%s' is not a tensor", key, name);

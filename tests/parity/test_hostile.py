@@ -108,7 +108,7 @@ FREES_ALL = {"graft_close", "graft_text_free", "graft_module_free", "graft_dict_
              "graft_optimizer_free", "graft_copy_map_free", "graft_load_report_free",
              "graft_checkpoint_free", "graft_audit_free", "graft_salvage_free", "graft_rules_free",
              "graft_diff_free",
-             "graft_plan_free",
+             "graft_plan_free", "graft_moment_report_free",
              *FREES}
 LARGE = (2**31 - 1, 2**31, 2**32, 2**40, 2**62, 2**63 - 1, -2**31, -2**63, -2**63 + 1)
 DOUBLES = (0.0, 1.0, -1.0, 0.5, 2.0, 1e-3, 1e300, -1e300, 5e-324, 1e19, float("inf"),
