@@ -186,7 +186,7 @@ static void ties(void **state)
     assert_true(graft_diff_is_equal(compare(a, a, NULL)));
     assert_true(graft_diff_is_equal(compare(a, graft_dict_clone(a, NULL), NULL)));
     graft_dict *many = graft_dict_new(g), *apart = graft_dict_new(g);
-    char key[8];
+    char key[16];
     for (int i = 0; i < 6; i++) {
         snprintf(key, sizeof key, "t%d", i);
         graft_dict_set_tensor(many, key, x);
