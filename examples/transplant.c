@@ -91,6 +91,49 @@ static void without_a_model(graft_ctx *g)
     graft_rules_free(rules);
 }
 
+/* One step of training on random data. */
+static void train(graft_module *net, graft_optimizer *adam, int64_t classes)
+{
+    graft_ctx *g = net->ctx;
+    graft_scope_begin(g);
+    graft_tensor *x = graft_randn(g, graft_shape2(32, 8), GRAFT_F32);
+    graft_tensor *y = graft_randint(g, 0, classes, graft_shape1(32), GRAFT_I64);
+    graft_zero_grad(adam);
+    graft_backward(graft_cross_entropy(graft_forward(net, x), y));
+    graft_step(adam);
+    graft_scope_end(g);
+}
+
+static void with_the_optimizer(graft_ctx *g)
+{
+    graft_module *old = net_new(g, 10), *net = net_new(g, 12);
+    graft_optimizer *adam_old = graft_adam(graft_parameters(old), NULL);
+    train(old, adam_old, 10);
+    graft_dict *model_state = graft_state_dict(old);
+    graft_dict *adam_state = graft_optimizer_state_dict(adam_old);
+
+    graft_optimizer *adam = graft_adam(graft_parameters(net), NULL);
+    graft_rules *rules = graft_rules_parse(g, "resize 2.* new=mean # two classes more\n");
+    graft_plan *plan = graft_plan_into_module(net, model_state, rules, NULL);
+    graft_moment_report *report;
+    graft_status st = graft_transplant_optimizer(adam, adam_state, plan, NULL, &report);
+    if (st == GRAFT_OK)
+        st = graft_plan_commit(plan);
+    if (st == GRAFT_OK)
+        printf("%s\n", graft_moment_report_text(report));
+    check("a larger net goes on with its moments", st == GRAFT_OK);
+    check("two are copied and two have grown",
+          strstr(graft_moment_report_text(report), "2 is copied, of 2 changed") != NULL);
+    train(net, adam, 12);
+    graft_moment_report_free(report);
+    graft_plan_free(plan);
+    graft_rules_free(rules);
+    graft_optimizer_free(adam);
+    graft_optimizer_free(adam_old);
+    graft_module_free(net);
+    graft_module_free(old);
+}
+
 int main(void)
 {
     graft_ctx *g = graft_open(NULL);
@@ -98,6 +141,7 @@ int main(void)
     in_one_call(g);
     step_by_step(g);
     without_a_model(g);
+    with_the_optimizer(g);
     if (graft_error(g))
         printf("%s\n", graft_error(g));
     check("no error", graft_error(g) == NULL);
