@@ -266,10 +266,10 @@ static graft_dict *read_archive(graft__torch_archive *a)
 }
 
 /* Opens the archive. Where the file is mapped a local header costs a page of it, and is looked at
- * when its member is used; not where all is to be verified, or known about the file. */
+ * when its member is used; not where all is to be verified, or saved. */
 static graft_status open_zip(graft__reading *r, graft__zip *zip)
 {
-    const bool all = r->options.verify == GRAFT_VERIFY_OPEN || r->lenient || r->audit;
+    const bool all = r->options.verify == GRAFT_VERIFY_OPEN || r->lenient;
     return r->source->mapped && !all ? graft__zip_open_lazily(r, zip) : graft__zip_open(r, zip);
 }
 
