@@ -45,7 +45,8 @@ GRAFT_API graft_status graft_dict_stats(const graft_dict *d, int64_t i, graft_te
 
 /* Writes to path, as safetensors, the tensors of d that differ from base (bit for bit, or in dtype
  * or shape, or that base lacks), the names that d lacks, base_name (for people: where it lies) and
- * the content hash of base and of d. options may be NULL. *report too. */
+ * the content hash of base and of d. options and report may be NULL. GRAFT_ERR_ARGUMENT in a build
+ * without nettle, for another format and for shards. */
 GRAFT_API graft_status graft_save_delta(graft_ctx *g, const char *path, const graft_dict *d,
                                         const graft_dict *base, const char *base_name,
                                         const graft_write_options *options,
@@ -55,8 +56,8 @@ GRAFT_API graft_status graft_save_delta(graft_ctx *g, const char *path, const gr
 GRAFT_API const char *graft_delta_base(const graft_checkpoint *c);
 
 /* The whole: base with the delta's tensors. base's content hash is compared with the delta's
- * (GRAFT_ERR_ARGUMENT tells both). Flat, in the order of the dict that was saved; freed by
- * graft_dict_free. */
+ * (GRAFT_ERR_ARGUMENT tells both), and what comes out with the hash of the whole
+ * (GRAFT_ERR_FORMAT). Flat, in the order of the dict that was saved; freed by graft_dict_free. */
 GRAFT_API graft_dict *graft_load_delta(const graft_checkpoint *delta, const graft_dict *base);
 
 #ifdef __cplusplus

@@ -13,11 +13,11 @@ extern "C" {
 typedef enum graft_diff_kind {
     GRAFT_DIFF_EQUAL = 0, /* bit for bit, or within the tolerances */
     GRAFT_DIFF_CHANGED,   /* values */
-    GRAFT_DIFF_DTYPE,     /* dtypes, and values may too: the numbers compare them in f64 */
-    GRAFT_DIFF_SHAPE,
-    GRAFT_DIFF_MISSING, /* b lacks it */
-    GRAFT_DIFF_EXTRA,   /* a lacks it */
-    GRAFT_DIFF_TIES     /* equal, but tied with other names in b than in a */
+    GRAFT_DIFF_DTYPE,     /* dtypes, and values may too: the numbers compare the values */
+    GRAFT_DIFF_SHAPE,     /* shapes: no element is read */
+    GRAFT_DIFF_MISSING,   /* b lacks it */
+    GRAFT_DIFF_EXTRA,     /* a lacks it */
+    GRAFT_DIFF_TIES       /* equal, but tied with other names in b than in a */
 } graft_diff_kind;
 
 GRAFT_API const char *graft_diff_kind_name(graft_diff_kind kind); /* "equal", ...; never NULL */
@@ -58,7 +58,8 @@ typedef struct graft_diff_report graft_diff_report;
 
 /* Compares all tensors below a and b by their dotted names. Bytes of files are read in order, a
  * piece at a time, and let go of. options may be NULL. Values that are no tensors are compared
- * too: as entries without numbers. NULL with the error set. */
+ * too: as entries without numbers. NULL with the error set: a rule that can't be applied, a file
+ * that is damaged, GRAFT_ERR_CANCELLED. Freed by graft_diff_free. */
 GRAFT_API graft_diff_report *graft_diff(const graft_dict *a, const graft_dict *b,
                                         const graft_diff_options *options);
 

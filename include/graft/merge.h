@@ -25,11 +25,11 @@ GRAFT_API const char *graft_merge_method_name(graft_merge_method method);
 typedef enum graft_merge_integers {
     GRAFT_MERGE_AGREE = 0, /* they must be equal in all sources, or it is an error by name */
     GRAFT_MERGE_FIRST,     /* the first source's */
-    GRAFT_MERGE_MAX        /* the largest, element by element */
+    GRAFT_MERGE_MAX        /* the largest, element by element, of integers and bool only */
 } graft_merge_integers;
 
 /* Weights (or t, or scale: what the method has) of some layers only: the last glob that matches a
- * name counts. */
+ * name counts, alone: what it does not say is the method's. */
 typedef struct graft_merge_layer {
     const char *glob;
     const double *weights; /* one for each source; NULL: the method's */

@@ -140,13 +140,14 @@ typedef enum graft_moment_action {
 /* Freed by graft_moment_report_free. */
 typedef struct graft_moment_report graft_moment_report;
 
-/* Carries the state of an optimizer (step counts, exp_avg, exp_avg_sq, max_exp_avg_sq,
- * momentum_buffer) from a source state dict, graft's or torch.optim's, into the optimizer of the
- * plan's target model, by name through the plan's steps. Names are those of the dict's param_names;
- * where it has none (torch), position i is the i-th of `names` (a list of strings) or, if that is
- * NULL, of the source's tensors that are no buffers: checked against the shapes of the state.
- * Hyperparameters stay the target's. All or nothing. The plan may have been committed or not.
- * report may be NULL. */
+/* Carries the state of an optimizer (moments and step counts) from a source state dict, graft's or
+ * torch.optim's, into the optimizer of the plan's target model, by name through the plan's steps.
+ * Names are those of the dict's param_names; where it has none (torch), position i is the i-th of
+ * `names` (a list of strings) or, if that is NULL, of the source's tensors that are no buffers:
+ * checked against the shapes of the state. Where parameters are fused their step counts must agree,
+ * or the state is dropped. Hyperparameters stay the target's. All or nothing: GRAFT_ERR_NAME,
+ * _SHAPE or _ARGUMENT says what does not fit. The plan may have been committed or not. report may
+ * be NULL. */
 GRAFT_API graft_status graft_transplant_optimizer(graft_optimizer *target, const graft_dict *state,
                                                   const graft_plan *plan, const graft_dict *names,
                                                   graft_moment_report **report);

@@ -21,9 +21,9 @@ GRAFT_API void graft_rules_free(graft_rules *rules); /* NULL is ignored */
  * what is wrong with it and what was expected; nothing is added then. */
 GRAFT_API graft_status graft_rules_add(graft_rules *rules, const char *line);
 
-/* Rules from text: one a line, words parted by blanks, quoted as in a shell where they hold blanks
- * or are empty ('...' or "..."), # begins a comment. Errors name the line. graft_rules_read takes
- * a file. */
+/* Rules from text: one a line, words parted by blanks, quoted as in a shell where they hold blanks,
+ * begin with # or are empty ('...' or "..."); a # that begins a word begins a comment. Errors name
+ * the line. graft_rules_read takes a file. */
 GRAFT_API graft_rules *graft_rules_parse(graft_ctx *g, const char *text);
 GRAFT_API graft_rules *graft_rules_read(graft_ctx *g, const char *path);
 
@@ -33,9 +33,10 @@ GRAFT_API int64_t graft_rules_len(const graft_rules *rules);
 GRAFT_API const char *graft_rules_line(const graft_rules *rules, int64_t i);
 GRAFT_API char *graft_rules_text(const graft_rules *rules);
 
-/* The rules that lead back: what `rules` made of a dict becomes that dict again. GRAFT_ERR_ARGUMENT
- * names the first rule that has no inverse (it drops tensors, values or digits) and says why. Freed
- * by graft_rules_free. */
+/* The rules that lead back: what `rules` made of a dict becomes that dict again, if each of them
+ * met something and no name looked like a renamed one before. GRAFT_ERR_ARGUMENT names the first
+ * rule that has no inverse (it drops tensors, values or digits) and says why. Freed by
+ * graft_rules_free. */
 GRAFT_API graft_rules *graft_rules_invert(const graft_rules *rules);
 
 /* ---- What kinds of rules there are: a table, for help and for options ---- */
