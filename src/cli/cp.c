@@ -162,7 +162,7 @@ const cli_command cli_cp = {
         ".bin, .ckpt), .safetensors, .npz or .npy. SRC may be of any format that graft reads; - is "
         "standard input, or output.\n\n"
         "Rules change names, shapes and dtypes on the way, in the order in which they are given; "
-        "see `graft help rules`. With --into the tensors of a model's file take the values, all or "
+        "each takes what the ones before it left. With --into the tensors of a model's file take the values, all or "
         "nothing: every tensor is matched first, what does not fit is told, and nothing is written "
         "if anything does not.\n\n"
         "DST appears under its name when it is whole. A file that is there already is only "

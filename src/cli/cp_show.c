@@ -126,7 +126,7 @@ static void show_text(const char *text)
 {
     char *safe = text ? shown(text, strlen(text), true) : NULL;
     if (safe)
-        fputs(safe, stdout);
+        puts(safe);
     free(safe);
 }
 

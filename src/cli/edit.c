@@ -287,7 +287,7 @@ const cli_command cli_edit = {
     .name = "edit",
     .summary = "rename, drop and cast tensors of a checkpoint where it lies",
     .description =
-        "Changes FILE by rules (see `graft help rules`) and replaces it in one step: whatever "
+        "Changes FILE by rules, which are options, and replaces it in one step: whatever "
         "happens, the old file or the new one is there and whole. Everything else that a training "
         "checkpoint holds stays as it is. A rule that matches nothing is an error.",
     .operands = "FILE",
