@@ -303,15 +303,21 @@ static bool job_bytes(size_t count, size_t *out)
            graft__add_size(*out, sizeof(graft__merge_job), out);
 }
 
-static void hold(graft__merge_source *s, const graft_tensor *t)
+static bool hold(graft_ctx *g, graft__merge_job *job, const graft_tensor *t)
 {
-    atomic_fetch_add_explicit(&t->storage->buffer->refs, 1, memory_order_relaxed);
-    *s = (graft__merge_source){
-        .buffer = t->storage->buffer, .dtype = t->dtype, .ndim = t->ndim, .offset = t->offset};
+    graft__merge_source *s = &job->source[job->held];
+    *s = (graft__merge_source){.buffer = graft__storage_hold(t->storage, g),
+                               .dtype = t->dtype,
+                               .ndim = t->ndim,
+                               .offset = t->offset};
+    if (!s->buffer)
+        return false;
+    job->held++;
     for (int d = 0; d < t->ndim; d++) {
         s->size[d] = t->size[d];
         s->stride[d] = t->stride[d];
     }
+    return true;
 }
 
 graft__merge_job *graft__merge_job_new(graft_ctx *g, const graft__merge_method *method, int64_t n,
@@ -342,12 +348,15 @@ graft__merge_job *graft__merge_job_new(graft_ctx *g, const graft__merge_method *
     for (int64_t i = 0; i < n; i++) {
         job->weight[i] = 1;
         job->threshold[i] = 0;
-        hold(&job->source[i], tensor[i]);
     }
-    if (method->base)
-        hold(&job->source[n], base);
-    job->held = (int64_t)count;
-    return job;
+    bool ok = true;
+    for (int64_t i = 0; i < (int64_t)count && ok; i++)
+        ok = hold(g, job, i < n ? tensor[i] : base);
+    if (ok)
+        return job;
+    job->supply.leaving = g;
+    release(job, NULL);
+    return NULL;
 }
 
 graft_tensor *graft__merge_promise(graft_ctx *g, graft__merge_job *job, const graft_tensor *like)

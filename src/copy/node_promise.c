@@ -117,19 +117,6 @@ static size_t count_nodes(const graft__node *n)
     return count;
 }
 
-/* Memory that the caller may take back is copied now. */
-static graft__buffer *hold(graft_ctx *g, const graft_tensor *t)
-{
-    if (!graft__storage_is_on_loan(t->storage)) {
-        atomic_fetch_add_explicit(&t->storage->buffer->refs, 1, memory_order_relaxed);
-        return t->storage->buffer;
-    }
-    graft__storage *s = graft__storage_share(t->storage, g);
-    graft__buffer *b = s && graft__storage_separate(s, true) ? graft__storage_orphan(s) : NULL;
-    graft__storage_unref(s);
-    return b;
-}
-
 /* Appends the tree below n, its root last. The copies hold nothing but buffers and losses. */
 static bool add_nodes(promise *p, graft_ctx *g, const graft__node *n)
 {
@@ -145,7 +132,7 @@ static bool add_nodes(promise *p, graft_ctx *g, const graft__node *n)
     held h = {.buffer = NULL};
     if (!n->step) {
         const graft_tensor *const t = graft__node_stored(n);
-        h.buffer = hold(g, t);
+        h.buffer = graft__storage_hold(t->storage, g);
         if (!h.buffer)
             return false;
         h.shape = graft_shape_of(t->ndim, t->size);

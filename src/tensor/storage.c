@@ -231,6 +231,19 @@ graft__buffer *graft__storage_orphan(graft__storage *s)
     return b;
 }
 
+graft__buffer *graft__storage_hold(const graft__storage *s, graft_ctx *g)
+{
+    if (!graft__storage_is_on_loan(s)) {
+        atomic_fetch_add_explicit(&s->buffer->refs, 1, memory_order_relaxed);
+        return s->buffer;
+    }
+    graft__storage *own = graft__storage_share(s, g);
+    graft__buffer *b =
+        own && graft__storage_separate(own, true) ? graft__storage_orphan(own) : NULL;
+    graft__storage_unref(own);
+    return b;
+}
+
 graft__storage *graft__storage_ref(graft__storage *s)
 {
     s->refs++;

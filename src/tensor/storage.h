@@ -143,6 +143,10 @@ void graft__storage_assign(graft__storage *dst, const graft__storage *src);
  * it may be let go of on any thread, with g NULL. */
 graft__buffer *graft__storage_orphan(graft__storage *s);
 
+/* A reference to the buffer as it is now, which may be let go of on any thread: a copy-on-write
+ * copy or, of what is on loan, a copy. NULL with the error set. */
+graft__buffer *graft__storage_hold(const graft__storage *s, graft_ctx *g);
+
 /* g: the context whose thread lets go, or NULL: some other. NULL b is ignored. */
 void graft__buffer_unref(graft_ctx *g, graft__buffer *b);
 

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/ctx.h"
 #include "copy/merge.h"
@@ -287,6 +288,26 @@ static void test_sources_go_on(void **state)
     assert_int_equal(begin.in_use, end.in_use);
 }
 
+/* Memory that the caller takes back when the tensors over it are gone. */
+static void test_borrowed(void **state)
+{
+    graft_ctx *g = *state;
+    float *x = malloc(1000 * sizeof *x);
+    for (int i = 0; i < 1000; i++)
+        x[i] = 4;
+    graft_scope_begin(g);
+    graft_dict *a =
+        one(g, "x", graft_from_borrowed(g, x, graft_shape1(1000), GRAFT_F32, NULL, NULL));
+    const graft_dict *sources[] = {a, a};
+    graft_dict *r = graft_merge(g, sources, 2, NULL);
+    assert_non_null(r);
+    graft_dict_free(a);
+    graft_scope_end(g);
+    free(x);
+    assert_true(((const float *)graft_data(graft_dict_tensor(r, "x")))[0] == 4);
+    graft_dict_free(r);
+}
+
 /* The result outlives the context of its sources where a clone of it is in another. */
 static void test_other_context(void **state)
 {
@@ -470,6 +491,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_integers, open_context, close_context),
         cmocka_unit_test_setup_teardown(test_ties_and_order, open_context, close_context),
         cmocka_unit_test_setup_teardown(test_sources_go_on, open_context, close_context),
+        cmocka_unit_test_setup_teardown(test_borrowed, open_context, close_context),
         cmocka_unit_test_setup_teardown(test_other_context, open_context, close_context),
         cmocka_unit_test_setup_teardown(test_ranges, open_context, close_context),
         cmocka_unit_test(test_threads),
