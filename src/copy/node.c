@@ -238,8 +238,9 @@ graft_tensor *graft__node_result(const graft__node *n, graft_ctx *g, graft_dtype
 graft__array graft__array_part(const graft__array *a, int dim, int64_t start, int64_t length)
 {
     graft__array part = *a;
-    part.data = (char *)a->data + start * a->stride[dim] * (int64_t)graft__width(a->dtype);
     part.size[dim] = length;
+    if (!graft__array_is_empty(&part)) /* else the place may be beyond all memory */
+        part.data = (char *)a->data + start * a->stride[dim] * (int64_t)graft__width(a->dtype);
     return part;
 }
 

@@ -160,6 +160,14 @@ static graft__node *whole(graft__node *n, const char *name, const graft_dict *re
     return n;
 }
 
+/* Bytes of their own, as many as the sizes say: a state that a file gives a record may have put
+ * others there than it was made of. */
+static bool is_whole(const graft__node *n)
+{
+    const graft_tensor *t = graft__node_stored(n->input[0]);
+    return t->numel == graft__shape_numel(n->shape.ndim, n->shape.size);
+}
+
 /* Several elements in a byte: they must begin with the storage, one behind the other. */
 static bool unpacks(graft__node *n, const graft_dict *record)
 {
@@ -198,6 +206,8 @@ static graft__node *of_record(graft__node *in, const char *name)
             return refuse_record(n, name, "whose elements do not lie in order");
     } else if (in->dtype != GRAFT_I8 && in->dtype != GRAFT_U8 && in->dtype != GRAFT_I32) {
         return refuse_record(n, name, "of elements that are no integers");
+    } else if (!is_whole(n)) {
+        return refuse_record(n, name, "whose elements are not as many as its sizes say");
     }
     if (text_is(scheme, "torch.per_tensor_affine"))
         return whole(n, name, record);

@@ -13,7 +13,7 @@ static void copy_groups(graft_ctx *g, const graft__node *n, const graft__array *
 {
     const int64_t length = part->size[n->dim] / n->groups;
     const int64_t total = whole->size[n->dim] / n->groups;
-    for (int64_t i = 0; i < n->groups && length > 0; i++) {
+    for (int64_t i = 0; i < n->groups && !graft__array_is_empty(part); i++) {
         const graft__array in =
             graft__array_part(whole, n->dim, i * total + at / n->groups, length);
         const graft__array out = graft__array_part(part, n->dim, i * length, length);

@@ -12,6 +12,14 @@ typedef struct graft__array {
     int64_t stride[GRAFT_MAX_DIMS]; /* in elements; 0 repeats */
 } graft__array;
 
+static inline bool graft__array_is_empty(const graft__array *a)
+{
+    bool empty = false;
+    for (int d = 0; d < a->ndim; d++)
+        empty |= a->size[d] == 0;
+    return empty;
+}
+
 /* graft_dtype_size of a dtype that is one, without a call: 0 for those in blocks, whose tensors are
  * never offset. */
 static inline size_t graft__width(graft_dtype dtype)

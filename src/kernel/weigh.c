@@ -51,6 +51,8 @@ static graft__array slice_of(const graft__array *a, int dim, int64_t i)
 void graft__weigh(graft__pool *pool, const graft__array *dst, const graft__array *src, int dim,
                   const graft__taps *taps)
 {
+    if (graft__array_is_empty(dst)) /* there may be any number of taps all the same */
+        return;
     graft__fill(pool, dst, 0);
     for (int64_t i = 0; i < dst->size[dim]; i++) {
         const graft__array to = slice_of(dst, dim, i);

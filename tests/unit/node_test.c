@@ -409,6 +409,38 @@ static void test_quantised(void **state)
     graft_close(g);
 }
 
+/* Sizes that only a tensor without elements can have cost no time. */
+static void test_nothing_of_much(void **state)
+{
+    (void)state;
+    graft_ctx *g = test_open();
+    const int64_t much = INT64_C(1) << 58;
+    graft__node *w = counting(g, graft_shape2(0, much), GRAFT_F32);
+    assert_value(g, graft__node_reduce(w, "w", 1, true), graft_shape2(0, 1), NULL);
+    assert_value(g, graft__node_slice(w, "w", 1, much / 2, much), graft_shape2(0, much / 2), NULL);
+    assert_value(g, graft__node_part(w, "w", 1, 1, 2, NULL, much / 4), graft_shape2(0, much / 2),
+                 NULL);
+    assert_value(g, graft__node_resize(w, "w", 1, much + 1, GRAFT__FILL_MEAN, 0, NULL),
+                 graft_shape2(0, much + 1), NULL);
+    graft__node_unref(w);
+    graft_close(g);
+}
+
+/* A state that a pickle gives a record may put other tensors into it than it was made of. */
+static void test_quantised_of_other_sizes(void **state)
+{
+    (void)state;
+    static const unsigned char bytes[4096];
+    graft_ctx *g = test_open();
+    graft__node *w = quantised(g, false, "torch.per_channel_affine");
+    graft_dict *fields = w->dict->entry[w->entry].value.dict->attributes;
+    set_tensor(g, fields, "int_repr", graft_from_data(g, bytes, graft_shape2(2, 2048), GRAFT_U8));
+    assert_null(graft__node_dequantise(w, "w"));
+    assert_error_has(g, GRAFT_ERR_ARGUMENT, "whose elements are not as many as its sizes say");
+    graft__node_unref(w);
+    graft_close(g);
+}
+
 /* ---- What is refused ---- */
 
 static void test_errors(void **state)
@@ -739,6 +771,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_resample),
     cmocka_unit_test(test_blocks),
     cmocka_unit_test(test_quantised),
+    cmocka_unit_test(test_quantised_of_other_sizes),
+    cmocka_unit_test(test_nothing_of_much),
     cmocka_unit_test(test_errors),
     cmocka_unit_test(test_too_many_steps),
     cmocka_unit_test(test_words),
