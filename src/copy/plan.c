@@ -261,9 +261,7 @@ int64_t graft_plan_source_count(const graft_plan *plan, graft_plan_use use)
 
 int64_t graft_plan_rule_matches(const graft_plan *plan, int64_t i)
 {
-    return plan && plan->rules && i >= 0 && i < graft_rules_len(plan->rules) && plan->items.matches
-               ? plan->items.matches[i]
-               : 0;
+    return plan && i >= 0 && (uint64_t)i < plan->items.rules ? plan->items.matches[i] : 0;
 }
 
 int64_t graft_plan_suggestions(const graft_plan *plan)

@@ -54,8 +54,9 @@ struct graft_plan {
                                  source, by path */
     const graft_rules *rules; /* held; may be NULL */
     graft_plan_options options;
+    graft__ties ties;
 
-    graft__items items;
+    graft__items items; /* with as many rules as there were */
     graft__plan_target *target;
     size_t count, capacity;
     graft_plan_use *use; /* of each of items.sources */

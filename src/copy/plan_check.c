@@ -24,7 +24,7 @@ static bool exceeds(int64_t n, int64_t most)
 static int64_t unmatched(const graft_plan *plan)
 {
     int64_t n = 0;
-    for (int64_t i = 0; i < graft_rules_len(plan->rules); i++)
+    for (int64_t i = 0; i < (int64_t)plan->items.rules; i++)
         n += graft_plan_rule_matches(plan, i) == 0;
     return n;
 }
@@ -76,11 +76,11 @@ static int64_t add_left(const graft_plan *plan, graft__text *out)
 
 static int64_t add_unmatched(const graft_plan *plan, graft__text *out)
 {
-    const int64_t n = plan->rules ? unmatched(plan) : 0;
+    const int64_t n = unmatched(plan);
     if (!exceeds(n, plan->options.max_unmatched))
         return 0;
     add_excess(n, "of the rules met nothing", plan->options.max_unmatched, out);
-    for (int64_t i = 0; i < graft_rules_len(plan->rules); i++)
+    for (int64_t i = 0; i < (int64_t)plan->items.rules; i++)
         if (graft_plan_rule_matches(plan, i) == 0)
             graft__text_addf(out, "\n    %s", graft_rules_line(plan->rules, i));
     return 1;
@@ -106,7 +106,7 @@ static graft_status status_of(const graft_plan *plan)
         if (best == GRAFT_OK || st == GRAFT_ERR_SHAPE || best == GRAFT_ERR_ARGUMENT)
             best = st;
     }
-    if (best == GRAFT_OK && plan->rules && exceeds(unmatched(plan), plan->options.max_unmatched))
+    if (best == GRAFT_OK && exceeds(unmatched(plan), plan->options.max_unmatched))
         best = GRAFT_ERR_ARGUMENT;
     return best;
 }

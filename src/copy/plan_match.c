@@ -5,6 +5,8 @@
 #include "base/ctx.h"
 #include "base/error.h"
 #include "base/vector.h"
+#include "copy/both.h"
+#include "copy/node_make.h"
 #include "copy/plan.h"
 
 /* ---- Targets ---- */
@@ -138,29 +140,24 @@ static void conflict(graft__plan_target *t, graft__clash clash)
     t->clash = clash;
 }
 
-static bool is_split(const graft__node *n)
+/* Whether the step is one of those that lead to n. */
+static bool has_step(const graft__node *n, const graft__step *step)
 {
-    bool split = n->step && strcmp(n->step->verb, "split") == 0;
-    for (int i = 0; i < n->inputs && !split; i++)
-        split = is_split(n->input[i]);
-    return split;
-}
-
-static bool is_fused(const graft__node *n)
-{
-    bool fused = n->step && strcmp(n->step->verb, "fuse") == 0;
-    for (int i = 0; i < n->inputs && !fused; i++)
-        fused = is_fused(n->input[i]);
-    return fused;
+    bool has = n->step == step;
+    for (int i = 0; i < n->inputs && !has; i++)
+        has = has_step(n->input[i], step);
+    return has;
 }
 
 static graft_plan_action action_of(const graft__node *n)
 {
     if (!n->step)
         return GRAFT_PLAN_COPIED;
-    if (strcmp(n->step->verb, "cast") == 0 && !n->input[0]->step)
+    if (n->step == &graft__cast_step && !n->input[0]->step)
         return GRAFT_PLAN_CAST;
-    return is_fused(n) ? GRAFT_PLAN_FUSED : is_split(n) ? GRAFT_PLAN_SPLIT : GRAFT_PLAN_CHANGED;
+    return has_step(n, &graft__fuse_step)   ? GRAFT_PLAN_FUSED
+           : has_step(n, &graft__part_step) ? GRAFT_PLAN_SPLIT
+                                            : GRAFT_PLAN_CHANGED;
 }
 
 /* A rule that could not be carried out for this target is a conflict of it and no error. */
@@ -212,8 +209,10 @@ static graft_status adapt(graft_plan *plan, graft__plan_target *t, const graft__
 static graft_status cast(graft_plan *plan, graft__plan_target *t)
 {
     graft__node *n = graft__node_cast(t->node, t->name, t->tensor->dtype);
-    if (!n)
+    if (!n) { /* nodes are of the source's context, which may be another */
+        graft__tell_both(plan->ctx, t->node->ctx);
         return graft_error_status(plan->ctx);
+    }
     graft__node_unref(t->node);
     t->node = n;
     return GRAFT_OK;

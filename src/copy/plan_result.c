@@ -18,7 +18,7 @@ static graft_tensor *own_copy(const graft_plan *plan, const graft_tensor *t)
 /* Whether names get memory of their own, whatever the source's share. */
 static bool breaks_ties(const graft_plan *plan)
 {
-    return plan->rules && graft__rules_ties(plan->rules) == GRAFT__TIES_BREAK;
+    return plan->ties == GRAFT__TIES_BREAK;
 }
 
 /* Whether storages are shared as the source shares them: not as a target does. */

@@ -250,7 +250,7 @@ static graft_status check_ties(graft_plan *plan)
 
 graft_status graft__plan_ties(graft_plan *plan)
 {
-    const graft__ties ties = plan->rules ? graft__rules_ties(plan->rules) : GRAFT__TIES_KEEP;
+    const graft__ties ties = plan->ties = graft__rules_ties(plan->rules);
     if (!plan->module && !plan->dict)
         return ties == GRAFT__TIES_BREAK ? GRAFT_OK : tie_as_source(plan);
     graft_status st = ties == GRAFT__TIES_CHECK ? check_ties(plan) : GRAFT_OK;

@@ -278,8 +278,8 @@ static void add_sources(const graft_plan *plan, graft_plan_use use, graft__text 
 
 static void add_rules(const graft_plan *plan, graft__text *out)
 {
-    for (int64_t i = 0; i < graft_rules_len(plan->rules); i++)
-        if (plan->items.matches && plan->items.matches[i] == 0)
+    for (int64_t i = 0; i < (int64_t)plan->items.rules; i++)
+        if (plan->items.matches[i] == 0)
             graft__text_addf(out, "\n  rule that met nothing: %s",
                              graft_rules_line(plan->rules, i));
 }
@@ -298,8 +298,7 @@ static void add_all(const graft_plan *plan, graft__text *out)
     for (size_t k = 0; k < sizeof order / sizeof *order; k++)
         add_targets(plan, order[k], out);
     add_sources(plan, GRAFT_PLAN_LEFT, out);
-    if (plan->rules)
-        add_rules(plan, out);
+    add_rules(plan, out);
     for (size_t i = 0; i < plan->suggestions; i++)
         graft__text_addf(out, "\n  perhaps: %s  (%s)", plan->suggestion[i].line,
                          plan->suggestion[i].why);

@@ -354,6 +354,29 @@ static void without_memory_nothing_changes(void **state)
     failing_allocator_sweep(plan_without_memory, NULL);
 }
 
+/* A plan is of the rules as they were. */
+static void rules_that_come_later(void **state)
+{
+    (void)state;
+    graft_ctx *g = test_open();
+    graft_dict *d = graft_dict_new(g);
+    put(d, "a", graft_shape1(1));
+    put(d, "b", graft_shape1(1));
+    graft_rules *rules = graft_rules_parse(g, "add x.\n");
+    graft_plan_options o = graft_plan_defaults();
+    o.max_unmatched = 0;
+    graft_plan *plan = graft_plan_into_dict(NULL, d, rules, &o);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(graft_rules_add(rules, "ties break"), GRAFT_OK);
+    assert_int_equal(graft_plan_rule_matches(plan, 0), 2);
+    for (int i = 1; i < 101; i++)
+        assert_int_equal(graft_plan_rule_matches(plan, i), 0);
+    assert_int_equal(graft_plan_check(plan), GRAFT_OK);
+    assert_null(strstr(graft_plan_text(plan), "met nothing"));
+    graft_plan_free(plan);
+    graft_close(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -367,6 +390,7 @@ int main(void)
         cmocka_unit_test(into_itself),
         cmocka_unit_test(ties_of_a_new_dict),
         cmocka_unit_test(tied_values_that_are_computed),
+        cmocka_unit_test(rules_that_come_later),
         cmocka_unit_test(without_memory_nothing_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
