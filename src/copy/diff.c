@@ -1,4 +1,5 @@
 #include "base/error.h"
+#include "copy/both.h"
 #include "copy/diff_parts.h"
 
 graft_diff_options graft_diff_defaults(void)
@@ -113,6 +114,9 @@ graft_diff_report *graft_diff(const graft_dict *a, const graft_dict *b,
     graft__diff_side_end(&y);
     if (status) {
         graft__unref(&d->object);
+        graft__tell_both(w.g, b->object.ctx);
+        if (w.options.rules)
+            graft__tell_both(w.g, w.options.rules->object.ctx);
         return NULL;
     }
     graft__own_by_context(&d->object);

@@ -1,72 +1,60 @@
-/* Which names meet: an open-addressing hash over those of b. */
+/* Which names meet: those of each side, sorted. */
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/sort.h"
 #include "copy/diff_parts.h"
 
-typedef struct name_index {
-    const graft__diff_side *side;
-    uint32_t *slot; /* places plus 1; 0 is free */
-    size_t capacity;
-} name_index;
-
-static uint64_t hash_of(const char *s)
+static bool before(const void *user, uint32_t a, uint32_t b)
 {
-    uint64_t h = UINT64_C(14695981039346656037); /* FNV-1a */
-    for (; *s; s++)
-        h = (h ^ (unsigned char)*s) * UINT64_C(1099511628211);
-    return h ^ h >> 32;
+    const graft__diff_side *s = user;
+    return strcmp(s->place[a].name, s->place[b].name) < 0;
 }
 
-/* The slot of the name, or the free one where it belongs. */
-static size_t slot_of(const name_index *x, const char *name)
+/* Of the places in their order by name, the first two that have one name are told. */
+static graft_status sort(const graft__diff_side *s, graft_ctx *g, uint32_t *order,
+                         uint32_t *scratch, const char *which)
 {
-    size_t i = (size_t)hash_of(name) & (x->capacity - 1);
-    while (x->slot[i] && strcmp(x->side->place[x->slot[i] - 1].name, name) != 0)
-        i = (i + 1) & (x->capacity - 1);
-    return i;
-}
-
-static graft_status fill(name_index *x, graft_ctx *g, const graft__diff_side *side,
-                         const char *which)
-{
-    *x = (name_index){.side = side, .capacity = 8};
-    while (x->capacity < 2 * side->count)
-        x->capacity *= 2;
-    x->slot = graft__alloc_zero(g, x->capacity * sizeof *x->slot);
-    if (!x->slot)
-        return graft__fail_memory(g, x->capacity * sizeof *x->slot, "diff");
-    for (size_t i = 0; i < side->count; i++) {
-        const size_t at = slot_of(x, side->place[i].name);
-        if (x->slot[at])
+    for (size_t i = 0; i < s->count; i++)
+        order[i] = (uint32_t)i;
+    graft__sort(order, scratch, s->count, before, s);
+    for (size_t i = 1; i < s->count; i++)
+        if (strcmp(s->place[order[i - 1]].name, s->place[order[i]].name) == 0)
             return graft__fail(g, GRAFT_ERR_NAME, "diff: %s has two values of the name \"%s\"",
-                               which, side->place[i].name);
-        x->slot[at] = (uint32_t)i + 1;
-    }
+                               which, s->place[order[i]].name);
     return GRAFT_OK;
 }
 
-static void drop(name_index *x, graft_ctx *g)
+static void meet(graft__diff_side *a, const uint32_t *of_a, graft__diff_side *b,
+                 const uint32_t *of_b)
 {
-    graft__free(g, x->slot, x->capacity * sizeof *x->slot);
+    for (size_t i = 0, k = 0; i < a->count && k < b->count;) {
+        graft__diff_place *p = &a->place[of_a[i]], *q = &b->place[of_b[k]];
+        const int order = strcmp(p->name, q->name);
+        if (order == 0) {
+            p->mate = of_b[k];
+            q->mate = of_a[i];
+        }
+        i += order <= 0;
+        k += order >= 0;
+    }
 }
 
 graft_status graft__diff_match(graft__diff_side *a, graft__diff_side *b)
 {
-    name_index x;
-    graft_status status = fill(&x, a->g, a, "a"); /* to see that there are no two */
-    drop(&x, a->g);
-    if (status)
-        return status;
-    status = fill(&x, a->g, b, "b");
-    for (size_t i = 0; i < a->count && !status; i++) {
-        const uint32_t found = x.slot[slot_of(&x, a->place[i].name)];
-        if (found) {
-            a->place[i].mate = found - 1;
-            b->place[found - 1].mate = i;
-        }
-    }
-    drop(&x, a->g);
+    graft_ctx *g = a->g;
+    const size_t most = a->count > b->count ? a->count : b->count;
+    const size_t bytes = (a->count + b->count + most) * sizeof(uint32_t);
+    uint32_t *of_a = graft__alloc(g, bytes);
+    if (!of_a)
+        return graft__fail_memory(g, bytes, "diff");
+    uint32_t *const of_b = of_a + a->count, *const scratch = of_b + b->count;
+    graft_status status = sort(a, g, of_a, scratch, "a");
+    if (!status)
+        status = sort(b, g, of_b, scratch, "b");
+    if (!status)
+        meet(a, of_a, b, of_b);
+    graft__free(g, of_a, bytes);
     return status;
 }

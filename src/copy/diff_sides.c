@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/vector.h"
+#include "copy/both.h"
 #include "copy/diff_parts.h"
 #include "tensor/dtype.h"
 
@@ -111,8 +112,10 @@ graft_status graft__diff_adapt(graft__diff_side *a, const graft__diff_side *b,
             continue;
         graft__node *n = graft__item_adapt(rules, p->item, &target.shape, target.dtype,
                                            graft__diff_tensor(&b->place[p->mate]));
-        if (!n)
+        if (!n) { /* or in b's context, of whose tensor it takes rows */
+            graft__tell_both(a->g, b->g);
             return graft_error_status(a->g);
+        }
         graft__node_unref(p->node);
         p->node = n;
     }

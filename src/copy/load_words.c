@@ -4,6 +4,10 @@
 
 #include "base/text.h"
 
+enum {
+    NESTED_TRIES = 64
+}; /* dicts that are looked into: one may stand under any number of names */
+
 /* ---- What may be behind it ---- */
 
 /* Names that are missing and unexpected ones, for guesses, and what is said of them all. */
@@ -42,11 +46,15 @@ static bool explain_prefix(causes *c)
 /* A dict in the dict. */
 static bool explain_nesting(const graft__load_view *view, causes *c)
 {
+    int tries = 0;
     for (size_t i = 0; i < view->count; i++) {
         const graft__load_entry *e = &view->entry[i];
         const graft_dict *inner = graft_dict_dict_at(view->state, e->place);
-        if (!inner || e->action != GRAFT_LOAD_UNEXPECTED)
+        if (!inner || e->action != GRAFT_LOAD_UNEXPECTED ||
+            2 * (size_t)graft_dict_len(inner) <= c->missing.count)
             continue;
+        if (tries++ == NESTED_TRIES)
+            return false;
         size_t found = 0;
         for (size_t j = 0; j < c->missing.count; j++)
             found += graft_dict_find(inner, c->missing.name[j].name) >= 0;

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/map.h"
+#include "base/sort.h"
 #include "copy/moments.h"
 #include "optim/optimizer.h"
 
@@ -169,14 +170,50 @@ static graft_status begin_adagrad(graft__moments *m, size_t i, const graft_dict 
     return st;
 }
 
+/* The targets by their groups; there may be a group for each. */
+typedef struct grouped {
+    int64_t *group;
+    uint32_t *order, *scratch;
+    size_t next, count; /* of order */
+} grouped;
+
+static bool goes_before(const void *user, uint32_t a, uint32_t b)
+{
+    const grouped *by = user;
+    return by->group[a] < by->group[b];
+}
+
+static size_t grouped_bytes(const graft__moments *m)
+{
+    return m->plan->count * (sizeof(int64_t) + 2 * sizeof(uint32_t));
+}
+
+static graft_status group_targets(const graft__moments *m, grouped *by)
+{
+    const size_t count = m->plan->count;
+    *by = (grouped){.group = graft__alloc(m->g, grouped_bytes(m))};
+    if (!by->group)
+        return graft__fail_memory(m->g, grouped_bytes(m), OP);
+    by->order = (uint32_t *)(by->group + count);
+    by->scratch = by->order + count;
+    for (size_t i = 0; i < count; i++) {
+        by->group[i] = graft__moments_group(m, i);
+        if (by->group[i] >= 0)
+            by->order[by->count++] = (uint32_t)i;
+    }
+    graft__sort(by->order, by->scratch, by->count, goes_before, by);
+    return GRAFT_OK;
+}
+
 /* Positions run through the groups, as PyTorch counts them. */
-static graft_status fill_group(graft__moments *m, int64_t number, new_group *group,
+static graft_status fill_group(graft__moments *m, int64_t number, grouped *by, new_group *group,
                                graft_dict *states, int64_t *position)
 {
     graft_status st = GRAFT_OK;
-    for (size_t i = 0; i < m->plan->count && st == GRAFT_OK; i++) {
-        if (graft__moments_group(m, i) != number)
-            continue;
+    for (; by->next < by->count && st == GRAFT_OK; by->next++) {
+        const size_t i = by->order[by->next];
+        if (by->group[i] != number)
+            break;
         const char *name = m->plan->target[i].name;
         bool carried = false;
         st = graft__moments_carry(m, i, name, states, *position, &carried);
@@ -193,16 +230,18 @@ static graft_status fill_group(graft__moments *m, int64_t number, new_group *gro
 static graft_status fill_groups(graft__moments *m, graft_dict *states, graft_dict *groups)
 {
     int64_t position = 0;
-    graft_status st = GRAFT_OK;
+    grouped by;
+    graft_status st = group_targets(m, &by);
     for (int64_t i = 0; i < graft_dict_len(m->groups) && st == GRAFT_OK; i++) {
         new_group group;
         st = group_new(m, graft_dict_dict_at(m->groups, i), &group);
         if (st == GRAFT_OK)
-            st = fill_group(m, i, &group, states, &position);
+            st = fill_group(m, i, &by, &group, states, &position);
         if (st == GRAFT_OK)
             st = graft_list_push_dict(groups, group.dict);
         group_free(&group);
     }
+    graft__free(m->g, by.group, grouped_bytes(m));
     return st;
 }
 

@@ -587,6 +587,29 @@ static void memory_may_run_out(void **unused)
 
 #define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, fixture_open, fixture_check)
 
+/* What goes wrong in b's context is an error of a's. */
+static void two_contexts(void **state)
+{
+    (void)state;
+    failing_allocator f = {.calls = 0};
+    graft_ctx *g = test_open(), *h = failing_allocator_open(&f);
+    assert_non_null(h);
+    const float x[] = {1, 2};
+    graft_dict *a = one(g, x, graft_shape1(2), GRAFT_F32);
+    graft_dict *b = one(h, x, graft_shape1(2), GRAFT_F32);
+    graft_diff_report *d = compare(a, b, NULL);
+    assert_true(graft_diff_is_equal(d));
+    graft_diff_free(d);
+    f.fail_at = f.calls + 1;
+    f.keeps_on = true;
+    assert_null(graft_diff(a, b, NULL));
+    f.keeps_on = false;
+    assert_true(f.failed);
+    assert_int_equal(graft_error_status(g), GRAFT_ERR_MEMORY);
+    graft_close(h);
+    graft_close(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -607,6 +630,7 @@ int main(void)
         WITH_FIXTURE(wrong_arguments),
         WITH_FIXTURE(progress_and_cancel),
         WITH_FIXTURE(a_damaged_file_is_named),
+        cmocka_unit_test(two_contexts),
         cmocka_unit_test(memory_may_run_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

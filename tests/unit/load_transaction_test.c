@@ -452,6 +452,37 @@ static void a_load_that_runs_out_of_memory_changes_nothing(void **state)
         failing_allocator_sweep(load_without_memory, &make[i]);
 }
 
+/* Nodes are made in the dict's context: what fails there fails the load. */
+static void a_dict_of_a_context_without_memory(void **state)
+{
+    (void)state;
+    for (uint64_t fail_at = 1;; fail_at++) {
+        failing_allocator f = {.calls = 0};
+        graft_ctx *g = test_open(), *h = failing_allocator_open(&f);
+        assert_non_null(h);
+        graft_module *m = net_new(g);
+        graft_dict *d = graft_dict_clone(graft_state_dict(net_new(g)), h);
+        graft_dict_set_tensor(d, "fc2.weight", graft_ones(h, graft_shape2(2, 3), GRAFT_F16));
+        assert_no_error(h);
+        model_bytes before = model_bytes_of(m);
+        graft_load_options o = graft_load_defaults();
+        o.cast = true;
+        f.fail_at = f.calls + fail_at;
+        const graft_status st = graft_load_state_dict(m, d, &o, NULL);
+        f.fail_at = 0;
+        assert_int_equal(graft_error_status(g), st);
+        assert_int_equal(st, f.failed ? GRAFT_ERR_MEMORY : GRAFT_OK);
+        if (st == GRAFT_OK)
+            free(before.data);
+        else
+            assert_untouched(m, before);
+        graft_close(g);
+        graft_close(h);
+        if (!f.failed)
+            return;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -470,6 +501,7 @@ int main(void)
         cmocka_unit_test(near_misses),
         cmocka_unit_test(a_checkpoint_instead_of_its_state_dict),
         cmocka_unit_test(thousands_of_names_are_all_named),
+        cmocka_unit_test(a_dict_of_a_context_without_memory),
         cmocka_unit_test(null_arguments),
         cmocka_unit_test(actions_have_names),
         cmocka_unit_test(a_refused_load_without_memory_is_still_refused),
