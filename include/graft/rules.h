@@ -47,6 +47,12 @@ GRAFT_API const char *graft_rule_verb(int64_t i);
 GRAFT_API const char *graft_rule_arguments(int64_t i);
 GRAFT_API const char *graft_rule_summary(int64_t i);
 
+/* Whether the whole name is one of those that the glob means, as rules have them: * is any run of
+ * characters (dots too), ? one, [abc] and [a-z] one of, [!abc] none of, {a,b} either. Takes time
+ * that grows with the product of both lengths at most; a glob of more than 1000 bytes means itself.
+ * NULL matches nothing. */
+GRAFT_API bool graft_glob(const char *glob, const char *name);
+
 #ifdef __cplusplus
 }
 #endif

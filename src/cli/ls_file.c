@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "cli/dtype.h"
-#include "cli/glob.h"
 #include "cli/ls.h"
 #include "cli/say.h"
 
@@ -206,11 +205,20 @@ static int compare_listed(const void *a, const void *b, void *user)
     return s->options->reverse ? -c : c;
 }
 
+/* All names are, if no globs say which. */
+static bool is_listed(const cli_texts *globs, const char *name)
+{
+    bool listed = globs->count == 0;
+    for (size_t i = 0; i < globs->count && !listed; i++)
+        listed = graft_glob(globs->at[i], name);
+    return listed;
+}
+
 bool ls_file_list(cli_call *call, ls_file *f)
 {
     const ls_options *const o = call->options;
     for (size_t i = 0; i < f->count; i++)
-        if ((f->entries[i].listed = glob_any(&o->names, f->entries[i].name)))
+        if ((f->entries[i].listed = is_listed(&o->names, f->entries[i].name)))
             f->listed[f->listed_count++] = i;
     sorting s = {f->entries, o};
     qsort_r(f->listed, f->listed_count, sizeof *f->listed, compare_listed, &s);

@@ -132,8 +132,10 @@ static void step(const glob *g, const places *from, const char *name, places *to
     follow(g, to);
 }
 
-bool graft__glob(const char *text, const char *name)
+bool graft_glob(const char *text, const char *name)
 {
+    if (!text || !name)
+        return false;
     const size_t length = strlen(text);
     if (length > GRAFT__GLOB_MAX || strpbrk(text, "*?[{") == NULL)
         return strcmp(text, name) == 0;

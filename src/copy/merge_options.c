@@ -147,7 +147,7 @@ static uint64_t hash_name(const char *name)
 static const graft_merge_layer *layer_of(const graft_merge_options *o, const char *name)
 {
     for (int64_t k = o->layer_count; k-- > 0;)
-        if (graft__glob(o->layers[k].glob, name))
+        if (graft_glob(o->layers[k].glob, name))
             return &o->layers[k];
     return NULL;
 }

@@ -179,8 +179,6 @@ char *graft__rename_invert(graft_ctx *g, const graft__rule *rule, const char **w
 
 /* ---- Patterns (glob.c) ---- */
 
-bool graft__glob(const char *glob, const char *name);
-
 /* How many * it has. */
 size_t graft__pattern_stars(const char *pattern);
 

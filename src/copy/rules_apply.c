@@ -8,7 +8,7 @@
 static bool matches(const graft__rule *rule, const char *name)
 {
     for (size_t i = 0; i < rule->words; i++)
-        if (graft__glob(rule->word[i], name))
+        if (graft_glob(rule->word[i], name))
             return true;
     return false;
 }
@@ -45,7 +45,7 @@ static bool new_name(graft_ctx *g, const graft__rule *rule, const char *name, ch
     if (rule->kind == GRAFT__RULE_RENAME)
         return graft__rename(g, rule, name, out);
     if (rule->kind == GRAFT__RULE_STRIP ? strncmp(name, prefix, length) != 0
-                                        : rule->words > 1 && !graft__glob(rule->word[1], name))
+                                        : rule->words > 1 && !graft_glob(rule->word[1], name))
         return false;
     graft__text text;
     graft__text_init(&text, g);
@@ -113,7 +113,7 @@ static graft_status shape_all(const graft__rule *rule, size_t which, graft__item
     graft_status status = GRAFT_OK;
     for (size_t i = 0; i < items->count && !status; i++) {
         graft__item *item = &items->item[i];
-        if (!graft__glob(rule->word[0], item->name) || !concerns(rule, item))
+        if (!graft_glob(rule->word[0], item->name) || !concerns(rule, item))
             continue;
         ++*count;
         if (graft__rule_is_for_later(rule, item)) {

@@ -4,13 +4,13 @@
 
 static void yes(const char *glob, const char *name)
 {
-    if (!graft__glob(glob, name))
+    if (!graft_glob(glob, name))
         fail_msg("%s does not match %s", glob, name);
 }
 
 static void no(const char *glob, const char *name)
 {
-    if (graft__glob(glob, name))
+    if (graft_glob(glob, name))
         fail_msg("%s matches %s", glob, name);
 }
 
