@@ -235,7 +235,7 @@ def sorted_file(tmp_path_factory):
     (("--name", "l.[!0]*"), ["l.10", "l.9"]),
     (("--name", "*[0-8]"), ["l.10", "l.010"]),
     (("--name", "{l.{9,1?},m}"), ["l.10", "l.9", "m"]),
-    (("--name", "l\\.9"), ["l.9"]),
+    (("--name", "l[.]9"), ["l.9"]),
 ])
 def test_order(sorted_file, options, wanted):
     assert names(*options, sorted_file) == wanted
@@ -246,6 +246,10 @@ def test_no_name_matches(sorted_file):
     assert done.returncode == 0 and "no name matches" in done.stderr
     assert ": pt, 0 tensors of 4, 0 elements, 0 B" in done.stdout
     assert graft("ls", "-q", "--name", "x*", sorted_file).stderr == ""
+
+
+def test_a_backslash_is_itself_as_in_rules(sorted_file):
+    assert "no name matches" in graft("ls", "--name", "l\\.9", sorted_file).stderr
 
 
 def test_a_glob_does_not_take_forever(sorted_file):
