@@ -69,6 +69,12 @@ static const cli_option options[] = {
      .offset = AT(optimizer),
      .help = "carry the optimizer's state at this path along through the rules; DST is all of SRC "
              "with the new model at --root"},
+    {.name = "optimizer-names",
+     .type = CLI_FILE,
+     .argument = "FILE",
+     .offset = AT(names),
+     .help = "the names of the optimizer's parameters in its order, a line each: for torch.optim "
+             "with several groups, whose order is not the model's"},
     {.name = "delta",
      .type = CLI_FILE,
      .argument = "BASE",

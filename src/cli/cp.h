@@ -8,6 +8,7 @@
 typedef struct cp_options {
     cli_rules rules;
     const char *root, *optimizer; /* dotted paths in the source */
+    const char *names;            /* a file of the optimizer's parameters, a line each */
     const char *into, *base, *delta;
     int format;      /* which of cp_formats */
     uint64_t shards; /* bytes; 0: one file */

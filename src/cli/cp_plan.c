@@ -1,3 +1,5 @@
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cp.h"
@@ -44,6 +46,33 @@ static bool put(graft_dict *root, const char *path, graft_dict *value)
     return status == GRAFT_OK;
 }
 
+/* A list of the lines of a file; NULL after telling why. */
+static graft_dict *read_names(cli_call *call, const char *path)
+{
+    FILE *in = fopen(path, "r");
+    graft_dict *names = in ? graft_list_new(call->g) : NULL;
+    graft_status status = names ? GRAFT_OK : GRAFT_ERR_MEMORY;
+    char *line = NULL;
+    size_t room = 0;
+    for (ssize_t n; status == GRAFT_OK && (n = getline(&line, &room, in)) > 0;) {
+        line[strcspn(line, "\r\n")] = 0;
+        if (*line)
+            status = graft_list_push_string(names, line);
+    }
+    if (!in || ferror(in))
+        say_trouble(call, "%s: %s", path, strerror(errno));
+    else if (status != GRAFT_OK)
+        say_error(call);
+    const bool ok = in && !ferror(in) && status == GRAFT_OK;
+    if (in)
+        fclose(in);
+    free(line);
+    if (ok)
+        return names;
+    graft_dict_free(names);
+    return NULL;
+}
+
 /* The source's checkpoint with its model and its optimizer exchanged for the new ones. */
 static int make_checkpoint(cli_call *call, cp_job *job)
 {
@@ -52,13 +81,17 @@ static int make_checkpoint(cli_call *call, cp_job *job)
     if (!state)
         return say_trouble(call, "%s: there is no dict at %s", open_name(job->source.path),
                            o->optimizer);
+    graft_dict *names = o->names ? read_names(call, o->names) : NULL;
+    if (o->names && !names)
+        return CLI_TROUBLE;
     graft_dict *model = graft_plan_result(job->plan);
     graft_dict *moments =
-        model ? graft_transplant_optimizer_dict(state, job->plan, NULL, &job->moments) : NULL;
+        model ? graft_transplant_optimizer_dict(state, job->plan, names, &job->moments) : NULL;
     const bool ok = moments && put(job->source.root, o->root, model) &&
                     put(job->source.root, o->optimizer, moments);
     graft_dict_free(model);
     graft_dict_free(moments);
+    graft_dict_free(names);
     job->result = job->source.root;
     return ok ? CLI_OK : say_error(call);
 }
@@ -93,6 +126,8 @@ int cp_make_plan(cli_call *call, cp_job *job)
 {
     const cp_options *o = call->options;
     const graft_plan_options p = policy(o);
+    if (o->names && !o->optimizer)
+        return say_usage(call, "--optimizer-names is for --optimizer");
     if (o->optimizer && !o->root)
         return say_usage(call, "--optimizer wants --root: where the model is beside it");
     if (o->optimizer && o->into)

@@ -244,3 +244,34 @@ def test_interrupted(tmp_path):
             os.unlink(tmp_path / "b.pt")
         else:
             assert child.returncode in (130, -signal.SIGINT)
+
+
+def test_an_optimizer_with_groups(tmp_path):
+    """Its order is not the model's: the names say which is which."""
+    model = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.LayerNorm(4), torch.nn.Linear(4, 4))
+    decay = [name for name, p in model.named_parameters() if p.ndim > 1]
+    rest = [name for name, p in model.named_parameters() if p.ndim == 1]
+    byname = dict(model.named_parameters())
+    adam = torch.optim.AdamW([{"params": [byname[n] for n in decay], "weight_decay": 0.1},
+                              {"params": [byname[n] for n in rest], "weight_decay": 0.0}])
+    model(torch.randn(3, 4)).square().sum().backward()
+    adam.step()
+    torch.save({"model": model.state_dict(), "adam": adam.state_dict()}, tmp_path / "a.pt")
+    command = ("cp", "--root", "model", "--optimizer", "adam", "--pad", "0.bias 0 0 2", tmp_path / "a.pt",
+               tmp_path / "b.pt")
+    done = graft(*command)
+    assert done.returncode == 2 and "order" in done.stderr and not (tmp_path / "b.pt").exists()
+    (tmp_path / "names").write_text("\n".join(decay + rest) + "\n")
+    done = graft(*command, "--optimizer-names", tmp_path / "names")
+    assert done.returncode == 0, done.stderr
+    before, after = adam.state_dict(), torch.load(tmp_path / "b.pt")["adam"]
+    assert [g["weight_decay"] for g in after["param_groups"]] == [0.1, 0.0]
+    assert [g["param_names"] for g in after["param_groups"]] == [decay, rest]
+    for position, name in enumerate(decay + rest):
+        old, new = before["state"][position]["exp_avg"], after["state"][position]["exp_avg"]
+        assert torch.equal(new[:4], old) and (name != "0.bias" or not new[4:].any())
+    for bad in ["missing", "names2"]:
+        (tmp_path / "names2").write_text("nobody\n")
+        os.unlink(tmp_path / "b.pt") if (tmp_path / "b.pt").exists() else None
+        done = graft(*command, "--optimizer-names", tmp_path / bad)
+        assert done.returncode == 2 and not (tmp_path / "b.pt").exists()
