@@ -309,6 +309,12 @@ char *graft__strdup(graft_ctx *g, const char *s)
     return copy;
 }
 
+void graft__strfree(graft_ctx *g, char *s)
+{
+    if (s)
+        graft__free(g, s, strlen(s) + 1);
+}
+
 bool graft__mul_size(size_t a, size_t b, size_t *out)
 {
     return !__builtin_mul_overflow(a, b, out);

@@ -53,6 +53,9 @@ void *graft__alloc_apart(graft_ctx *g, size_t size);
 /* A copy of a string; freed with graft__free(g, s, strlen(s) + 1). */
 char *graft__strdup(graft_ctx *g, const char *s);
 
+/* Frees a string that is all of its block, as graft__strdup's. NULL is ignored. */
+void graft__strfree(graft_ctx *g, char *s);
+
 /* a * b and a + b; false if the result does not fit. */
 bool graft__mul_size(size_t a, size_t b, size_t *out);
 bool graft__add_size(size_t a, size_t b, size_t *out);

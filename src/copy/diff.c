@@ -19,14 +19,6 @@ static graft_status check(graft_ctx *g, const graft_diff_options *o)
     return GRAFT_OK;
 }
 
-static bool same_shape(const graft_shape *a, const graft_shape *b)
-{
-    bool same = a->ndim == b->ndim;
-    for (int i = 0; i < a->ndim && same; i++)
-        same = a->size[i] == b->size[i];
-    return same;
-}
-
 /* An entry for each place of a, then for those of b alone, with kinds as far as they show without
  * bytes; and how many bytes there are to compare. */
 static graft_status add_entries(graft__diff_work *w, graft_diff_report *d,
@@ -44,7 +36,7 @@ static graft_status add_entries(graft__diff_work *w, graft_diff_report *d,
         e->kind = GRAFT_DIFF_CHANGED;
         if (!e->in_a || !e->in_b)
             continue;
-        if (same_shape(&e->a.shape, &e->b.shape))
+        if (graft__equal_shapes(&e->a.shape, &e->b.shape))
             w->total += e->a.bytes + e->b.bytes;
         else
             e->kind = GRAFT_DIFF_SHAPE;

@@ -100,11 +100,6 @@ static graft__guess_name *becomes(const graft__guess_prefix *p, const char *name
                : NULL;
 }
 
-static bool same_shape(const graft_shape *a, const graft_shape *b)
-{
-    return a->ndim == b->ndim && memcmp(a->size, b->size, (size_t)a->ndim * sizeof *a->size) == 0;
-}
-
 /* Counts what of every step-th spare name it explains. */
 static void judge(const graft__guess_names *spare, size_t step, graft__guess_names *wanted,
                   graft__guess_prefix *p)
@@ -114,7 +109,7 @@ static void judge(const graft__guess_names *spare, size_t step, graft__guess_nam
         const graft__guess_name *s = &spare->name[i];
         const graft__guess_name *w = s->solved ? NULL : becomes(p, s->name, wanted);
         p->explains += w != NULL;
-        p->alike += w && same_shape(&s->shape, &w->shape);
+        p->alike += w && graft__equal_shapes(&s->shape, &w->shape);
     }
 }
 
@@ -229,7 +224,7 @@ size_t graft__guess_near(const graft__guess_names *wanted, size_t i,
     size_t near = GRAFT__GUESS_NONE;
     for (size_t k = 0; k < spare->count && limit > 0; k++) {
         const graft__guess_name *s = &spare->name[k];
-        if (s->solved || !same_shape(&s->shape, &w->shape))
+        if (s->solved || !graft__equal_shapes(&s->shape, &w->shape))
             continue;
         const size_t n = strlen(s->name);
         const int d = n > MAX_NAME ? limit + 1 : distance(w->name, length, s->name, n, limit);
@@ -246,7 +241,7 @@ static size_t only_of(const graft__guess_names *names, const graft_shape *shape)
 {
     size_t found = GRAFT__GUESS_NONE;
     for (size_t k = 0; k < names->count; k++) {
-        if (names->name[k].solved || !same_shape(&names->name[k].shape, shape))
+        if (names->name[k].solved || !graft__equal_shapes(&names->name[k].shape, shape))
             continue;
         if (found != GRAFT__GUESS_NONE)
             return GRAFT__GUESS_NONE;

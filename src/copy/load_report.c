@@ -13,8 +13,7 @@ static void report_destroy(graft__object *o)
     graft_load_report *r = (graft_load_report *)o;
     graft_ctx *g = o->ctx;
     for (size_t i = 0; i < r->lines; i++)
-        if (r->line[i].name)
-            graft__free(g, r->line[i].name, strlen(r->line[i].name) + 1);
+        graft__strfree(g, r->line[i].name);
     graft__free(g, r->line, r->lines * sizeof *r->line);
     graft__text_release(g, r->text);
     graft__free(g, r, sizeof *r);

@@ -1,5 +1,4 @@
 #include <inttypes.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -18,19 +17,13 @@ struct graft_moment_report {
     char *text;
 };
 
-static void string_free(graft_ctx *g, char *s)
-{
-    if (s)
-        graft__free(g, s, strlen(s) + 1);
-}
-
 static void report_destroy(graft__object *o)
 {
     graft_moment_report *r = (graft_moment_report *)o;
     graft_ctx *g = o->ctx;
     for (size_t i = 0; i < r->lines; i++) {
-        string_free(g, r->line[i].name);
-        string_free(g, r->line[i].how);
+        graft__strfree(g, r->line[i].name);
+        graft__strfree(g, r->line[i].how);
     }
     graft__free(g, r->line, r->capacity * sizeof *r->line);
     graft__text_release(g, r->text);
@@ -64,8 +57,8 @@ graft_status graft__moment_report_add(graft_moment_report *r, const char *name,
             r->lines++;
             return GRAFT_OK;
         }
-        string_free(g, l->name);
-        string_free(g, l->how);
+        graft__strfree(g, l->name);
+        graft__strfree(g, l->how);
     }
     return graft__fail_memory(g, sizeof *r->line, "transplant_optimizer");
 }

@@ -1,7 +1,5 @@
 #include "copy/plan.h"
 
-#include <string.h>
-
 #include "base/alloc.h"
 #include "base/error.h"
 #include "copy/both.h"
@@ -14,26 +12,20 @@ graft_plan_options graft_plan_defaults(void)
         .max_initial = -1, .max_left = -1, .max_unmatched = -1, .cast = true};
 }
 
-static void string_free(graft_ctx *g, char *s)
-{
-    if (s)
-        graft__free(g, s, strlen(s) + 1);
-}
-
 void graft__plan_clear(graft_plan *plan)
 {
     graft_ctx *g = plan->ctx;
     for (size_t i = 0; i < plan->count; i++) {
-        string_free(g, plan->target[i].name);
-        string_free(g, plan->target[i].how);
+        graft__strfree(g, plan->target[i].name);
+        graft__strfree(g, plan->target[i].how);
         graft__tensor_unref(plan->target[i].tensor);
         graft__node_unref(plan->target[i].node);
     }
     graft__free(g, plan->target, plan->capacity * sizeof *plan->target);
     graft__free(g, plan->use, plan->items.sources * sizeof *plan->use);
     for (size_t i = 0; i < plan->suggestions; i++) {
-        string_free(g, plan->suggestion[i].line);
-        string_free(g, plan->suggestion[i].why);
+        graft__strfree(g, plan->suggestion[i].line);
+        graft__strfree(g, plan->suggestion[i].why);
     }
     graft__free(g, plan->suggestion, plan->suggestion_capacity * sizeof *plan->suggestion);
     graft__text_release(g, plan->text);

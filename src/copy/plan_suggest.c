@@ -37,8 +37,8 @@ static void suggest(suggester *s)
     }
     if (made.why)
         plan->suggestion[plan->suggestions++] = made;
-    else if (made.line)
-        graft__free(plan->ctx, made.line, strlen(made.line) + 1);
+    else
+        graft__strfree(plan->ctx, made.line);
     if (!made.why)
         s->status = graft__fail_memory(plan->ctx, s->line.length, "plan");
     graft__text_cut(&s->line, 0);

@@ -68,18 +68,12 @@ graft_tensor *graft__node_tensor(const graft__node *n)
     return v->kind == GRAFT_VALUE_TENSOR ? v->tensor : NULL;
 }
 
-static bool same_shape(const graft_shape *a, const graft_shape *b)
-{
-    return a->ndim == b->ndim &&
-           memcmp(a->size, b->size, (size_t)(a->ndim > 0 ? a->ndim : 0) * sizeof *a->size) == 0;
-}
-
 bool graft__node_same(const graft__node *a, const graft__node *b)
 {
     if (a == b)
         return true;
     if (a->step != b->step || a->inputs != b->inputs || a->dtype != b->dtype ||
-        !same_shape(&a->shape, &b->shape))
+        !graft__equal_shapes(&a->shape, &b->shape))
         return false;
     if (!a->step) {
         const graft_tensor *t = graft__node_tensor(a), *u = graft__node_tensor(b);

@@ -1,7 +1,7 @@
 /* Rules, parsed. Files: rules.c (life, list), rule_table.c (the table of kinds: verb, arguments,
- * summary), rule_arguments.c (parsing and printing by it), rule_check.c, rules_text.c (words and
- * quotes), rename.c (regexes), rules_invert.c, rename_invert.c, rules_apply.c, rules_names.c,
- * rules_parts.c, rules_stack.c, rules_shape.c, rules_adapt.c (on items), glob.c (patterns). */
+ * summary), rule_arguments.c (parsing and printing by it), rule_check.c, rule_parse.c, rules_text.c
+ * (words and quotes), rename.c (regexes), rules_invert.c, rules_apply.c, rules_parts.c,
+ * rules_stack.c, rules_shape.c, rules_adapt.c (on items), glob.c (patterns). */
 #ifndef GRAFT__COPY_RULES_H
 #define GRAFT__COPY_RULES_H
 

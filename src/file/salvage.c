@@ -22,8 +22,7 @@ struct graft_salvage_report {
 
 static void free_words(graft_ctx *g, char *words)
 {
-    if (words)
-        graft__free(g, words, strlen(words) + 1);
+    graft__strfree(g, words);
 }
 
 static void destroy(graft__object *o)

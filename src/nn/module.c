@@ -7,12 +7,6 @@
 #include "nn/module.h"
 #include "nn/register.h"
 
-static void free_name(graft_ctx *g, char *name)
-{
-    if (name)
-        graft__free(g, name, strlen(name) + 1);
-}
-
 /* Frees one module, and puts the children that only it held at the front of the list. */
 static graft__object *destroy_one(graft__module_state *s, graft__object *list)
 {
@@ -23,7 +17,7 @@ static graft__object *destroy_one(graft__module_state *s, graft__object *list)
     for (size_t i = 0; i < s->slots; i++) {
         if (s->slot[i].tensor)
             graft__tensor_release_name(s->slot[i].tensor);
-        free_name(g, s->slot[i].name);
+        graft__strfree(g, s->slot[i].name);
     }
     for (size_t i = s->children; i-- > 0;) {
         graft__object *child = &s->child[i].module->state->object;
@@ -33,7 +27,7 @@ static graft__object *destroy_one(graft__module_state *s, graft__object *list)
         } else {
             graft__unref(child);
         }
-        free_name(g, s->child[i].name);
+        graft__strfree(g, s->child[i].name);
     }
     graft__free(g, s->slot, s->slot_capacity * sizeof *s->slot);
     graft__free(g, s->child, s->child_capacity * sizeof *s->child);

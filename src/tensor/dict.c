@@ -77,8 +77,7 @@ static void leave_value(graft_ctx *g, graft__value *v, graft__object **waiting)
 
 static void free_entry_name(graft_ctx *g, graft__entry *e)
 {
-    if (e->name)
-        graft__free(g, e->name, strlen(e->name) + 1);
+    graft__strfree(g, e->name);
 }
 
 /* Empties d of all that it holds. */
@@ -109,8 +108,7 @@ static void free_waiting(graft__object *waiting)
         waiting = waiting->next;
         let_go(d, &waiting);
         graft_ctx *g = d->object.ctx;
-        if (d->class_name)
-            graft__free(g, d->class_name, strlen(d->class_name) + 1);
+        graft__strfree(g, d->class_name);
         graft__free(g, d, sizeof *d);
     }
 }
@@ -251,8 +249,7 @@ bool graft__dict_set_class(graft_dict *d, const char *op, const char *class_name
     }
     memcpy(copy, class_name, length);
     copy[length] = 0;
-    if (d->class_name)
-        graft__free(g, d->class_name, strlen(d->class_name) + 1);
+    graft__strfree(g, d->class_name);
     d->class_name = copy;
     d->module_length = module_length;
     return true;

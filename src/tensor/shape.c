@@ -54,6 +54,14 @@ bool graft__covers_storage(const graft_tensor *t)
     return t->contiguous && t->offset == 0 && graft__tensor_bytes(t) == t->storage->buffer->size;
 }
 
+bool graft__equal_shapes(const graft_shape *a, const graft_shape *b)
+{
+    bool same = a->ndim == b->ndim;
+    for (int i = 0; i < a->ndim && same; i++)
+        same = a->size[i] == b->size[i];
+    return same;
+}
+
 bool graft__same_shape(const graft_tensor *a, const graft_tensor *b)
 {
     if (a->ndim != b->ndim)

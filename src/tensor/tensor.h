@@ -148,6 +148,7 @@ size_t graft__tensor_bytes(const graft_tensor *t);
 bool graft__covers_storage(const graft_tensor *t);
 
 bool graft__same_shape(const graft_tensor *a, const graft_tensor *b);
+bool graft__equal_shapes(const graft_shape *a, const graft_shape *b);
 
 /* The strides of a contiguous tensor. */
 void graft__contiguous_strides(int ndim, const int64_t *size, int64_t *stride);
