@@ -196,7 +196,7 @@ static const cli_option options[] = {
     {.name = "layer",
      .letter = 'l',
      .type = CLI_TEXTS,
-     .argument = "'GLOB WHAT'",
+     .argument = "GLOB WHAT",
      .offset = AT(layers),
      .help = "other weights (A,B,...), t=T or scale=S for the tensors whose names match. May be "
              "given again; the last that matches counts"},
