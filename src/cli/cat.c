@@ -116,7 +116,9 @@ static graft_tensor *find(cli_call *call, const char *path, const graft_checkpoi
 {
     int64_t i;
     graft_dict *const root = graft_checkpoint_root(c);
-    graft_dict *const d = graft_dict_find_path(root, name, &i);
+    graft_dict *d = graft_dict_find_path(root, name, &i);
+    if (!d) /* not as the file has it: as a state dict has it */
+        d = graft_dict_find_path(open_state(root), name, &i);
     *there = d && graft_dict_kind(d, i) == GRAFT_VALUE_TENSOR;
     if (!*there)
         return NULL;

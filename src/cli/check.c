@@ -56,7 +56,7 @@ static int look_inside(cli_call *call, const char *path, const graft_checkpoint 
     if (status == CLI_OK && !o->quick)
         status = check_values(call, path, all, f);
     if (status == CLI_OK && o->like)
-        status = check_like(call, graft_checkpoint_root(c), f);
+        status = check_like(call, open_root(c), f);
     graft_dict_free(all);
     return status;
 }
@@ -70,7 +70,7 @@ static int check_file(cli_call *call, const char *path, findings *f)
     if (c) {
         status = look_inside(call, path, c, f);
     } else if (graft_error_status(call->g) == GRAFT_ERR_FORMAT) {
-        find(f, FINDING_DAMAGED, "", "%s", graft_error(call->g));
+        find(f, FINDING_DAMAGED, "", "%s", say_reason(call, path));
         graft_clear_error(call->g);
     } else {
         status = say_file_error(call, path);

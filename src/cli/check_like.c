@@ -40,7 +40,7 @@ int check_like(cli_call *call, const graft_dict *root, findings *f)
         return CLI_TROUBLE;
     graft_plan_options p = graft_plan_defaults();
     p.cast = false;
-    graft_plan *plan = graft_plan_into_dict(graft_checkpoint_root(model), root, NULL, &p);
+    graft_plan *plan = graft_plan_into_dict(open_root(model), root, NULL, &p);
     if (plan)
         compare(plan, o->like, f);
     graft_plan_free(plan);

@@ -25,8 +25,8 @@ typedef struct cp_file {
     graft_checkpoint *checkpoint;
     graft_dict *root; /* all of it: the file's root, or what a delta makes of its base */
     graft_dict *dict; /* what is copied: root, or what is below --root; the state dict of a module
-                         that was pickled whole */
-    bool owns_root, owns_dict;
+                         that was pickled whole. Borrowed */
+    bool owns_root;
 } cp_file;
 
 /* CLI_OK, or the exit status after telling why. Closed in either case. */

@@ -30,7 +30,7 @@ static bool is_flat(const cp_file *f)
     for (int64_t i = 0; i < graft_dict_len(f->dict); i++)
         if (graft_dict_kind(f->dict, i) != GRAFT_VALUE_TENSOR)
             return false;
-    return f->owns_dict || f->dict == f->root;
+    return graft_dict_container(f->dict) == GRAFT_VALUE_DICT;
 }
 
 /* Puts a dict where another stood in the file that was read (in memory). */

@@ -1,5 +1,4 @@
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cp.h"
@@ -122,14 +121,6 @@ static void tell_written(const cli_call *call, const cp_job *job, const char *pa
              w->bytes_saved > 0 ? size_text(w->bytes_saved, saved) : "");
 }
 
-static void show_text(const char *text)
-{
-    char *safe = text ? shown(text, strlen(text), true) : NULL;
-    if (safe)
-        puts(safe);
-    free(safe);
-}
-
 void cp_show(cli_call *call, const cp_job *job, const char *path)
 {
     const cp_options *o = call->options;
@@ -139,7 +130,7 @@ void cp_show(cli_call *call, const cp_job *job, const char *path)
         return;
     }
     if (o->dry_run && job->plan)
-        show_text(graft_plan_text(job->plan));
+        shown_report(graft_plan_text(job->plan));
     if (job->moments)
         say_note(call, "%s", graft_moment_report_text(job->moments));
     if (job->plan)

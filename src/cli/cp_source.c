@@ -12,7 +12,7 @@ static int join_delta(cli_call *call, cp_file *f, const char *base_path)
     graft_checkpoint *base = open_checkpoint(call, base_path, NULL);
     if (!base)
         return CLI_TROUBLE;
-    f->root = graft_load_delta(f->checkpoint, graft_checkpoint_root(base));
+    f->root = graft_load_delta(f->checkpoint, open_root(base));
     f->owns_root = true;
     graft_checkpoint_free(base);
     return f->root ? CLI_OK : say_file_error(call, f->path);
@@ -44,21 +44,6 @@ static int take_part(cli_call *call, cp_file *f, const char *path)
     return CLI_OK;
 }
 
-/* A module that was pickled whole stands for its state dict. */
-static int take_state_dict(cli_call *call, cp_file *f)
-{
-    if (graft_dict_container(f->dict) != GRAFT_VALUE_RECORD)
-        return CLI_OK;
-    graft_dict *state = graft_dict_keep(graft_pickled_state_dict(f->dict));
-    if (!state) {
-        graft_clear_error(call->g); /* another object: its tensors are taken by their paths */
-        return CLI_OK;
-    }
-    f->dict = state;
-    f->owns_dict = true;
-    return CLI_OK;
-}
-
 static int open_one(cli_call *call, const char *path, const char *base, const char *part,
                     cp_file *f)
 {
@@ -75,19 +60,21 @@ int cp_open_source(cli_call *call, const char *path, cp_file *out)
 {
     const cp_options *o = call->options;
     const int status = open_one(call, path, o->base, o->root, out);
-    return status == CLI_OK && !o->records ? take_state_dict(call, out) : status;
+    if (status == CLI_OK && !o->records)
+        out->dict = open_state(out->dict);
+    return status;
 }
 
 int cp_open_target(cli_call *call, const char *path, cp_file *out)
 {
     const int status = open_one(call, path, NULL, NULL, out);
-    return status == CLI_OK ? take_state_dict(call, out) : status;
+    if (status == CLI_OK)
+        out->dict = open_state(out->dict);
+    return status;
 }
 
 void cp_close(cp_file *f)
 {
-    if (f->owns_dict)
-        graft_dict_free(f->dict);
     if (f->owns_root)
         graft_dict_free(f->root);
     graft_checkpoint_free(f->checkpoint);

@@ -113,8 +113,8 @@ static int save(cli_call *call, cp_job *job, const char *path)
         graft_checkpoint *base = open_checkpoint(call, o->delta, NULL);
         if (!base)
             return CLI_TROUBLE;
-        status = graft_save_delta(call->g, path, job->result, graft_checkpoint_root(base), o->delta,
-                                  &w, &job->written);
+        status = graft_save_delta(call->g, path, job->result, open_root(base), o->delta, &w,
+                                  &job->written);
         graft_checkpoint_free(base);
     } else {
         status = graft_save_as(call->g, path, job->result, &w, &job->written);

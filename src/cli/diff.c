@@ -90,8 +90,7 @@ static int compare(cli_call *call, const graft_checkpoint *a, const graft_checkp
     progress bar = progress_of(call, "comparing");
     how.progress = progress_tick;
     how.progress_user = &bar;
-    graft_diff_report *const d =
-        graft_diff(graft_checkpoint_root(a), graft_checkpoint_root(b), &how);
+    graft_diff_report *const d = graft_diff(open_root(a), open_root(b), &how);
     progress_end(&bar);
     const int status = d ? show(call, d) : say_error(call);
     graft_diff_free(d);

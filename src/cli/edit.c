@@ -130,6 +130,9 @@ static bool format_of(const graft_checkpoint *c, graft_format *out)
     case GRAFT_FORMAT_SAFETENSORS:
         *out = GRAFT_FORMAT_SAFETENSORS;
         return true;
+    case GRAFT_FORMAT_NPY:
+        *out = GRAFT_FORMAT_NPY;
+        return true;
     case GRAFT_FORMAT_NPZ:
         *out = GRAFT_FORMAT_NPZ;
         return true;
@@ -175,15 +178,6 @@ static int save(cli_call *call, const graft_checkpoint *c, const graft_dict *roo
 
 /* ---- The command ---- */
 
-static void show_plan(const graft_plan *plan)
-{
-    const char *text = graft_plan_text(plan);
-    char *safe = text ? shown(text, strlen(text), true) : NULL;
-    if (safe)
-        fputs(safe, stdout);
-    free(safe);
-}
-
 static int drop_values(cli_call *call, graft_dict *root)
 {
     const edit_options *o = call->options;
@@ -200,7 +194,7 @@ static int edit(cli_call *call, const graft_checkpoint *c, const graft_plan *pla
     if (graft_plan_check(plan) != GRAFT_OK)
         return say_error(call);
     if (o->dry_run) {
-        show_plan(plan);
+        shown_report(graft_plan_text(plan));
         return CLI_OK;
     }
     graft_dict *made = graft_plan_result((graft_plan *)plan);
@@ -237,10 +231,13 @@ static int run(cli_call *call)
     signal_catch();
     if (o->rules.count == 0 && o->drop.count == 0)
         return say_usage(call, "there is nothing to do: give rules, or --drop");
+    if (strcmp(o->out ? o->out : call->operands[0], "-") == 0)
+        return say_usage(call,
+                         "a stream can't be changed where it lies: name a file with --output");
     if (o->out && !open_may_write(call, o->out, o->force))
         return CLI_TROUBLE;
-    graft_checkpoint *c = graft_checkpoint_open(call->g, call->operands[0], NULL);
-    const int status = c ? edit_open(call, c) : say_file_error(call, call->operands[0]);
+    graft_checkpoint *c = open_checkpoint(call, call->operands[0], NULL);
+    const int status = c ? edit_open(call, c) : CLI_TROUBLE;
     graft_checkpoint_free(c);
     return status;
 }
@@ -287,7 +284,7 @@ const cli_command cli_edit = {
     .name = "edit",
     .summary = "rename, drop and cast tensors of a checkpoint where it lies",
     .description =
-        "Changes FILE by rules, which are options, and replaces it in one step: whatever "
+        "Changes FILE by rules, which are listed below, and replaces it in one step: whatever "
         "happens, the old file or the new one is there and whole. Everything else that a training "
         "checkpoint holds stays as it is. A rule that matches nothing is an error.",
     .operands = "FILE",

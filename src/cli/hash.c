@@ -41,7 +41,7 @@ static int hash_open(cli_call *call, const char *path, const graft_checkpoint *c
 {
     const hash_options *o = call->options;
     char hash[GRAFT_HASH_TEXT];
-    if (graft_content_hash(graft_checkpoint_root(c), hash) != GRAFT_OK)
+    if (graft_content_hash(open_root(c), hash) != GRAFT_OK)
         return say_file_error(call, path);
     graft_dict *all = o->tensors ? open_tensors(call, path, c) : NULL;
     if (o->tensors && !all)

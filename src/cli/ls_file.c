@@ -124,7 +124,9 @@ bool ls_file_open(cli_call *call, const char *path, ls_file *f)
         open_tell(call, path);
         return false;
     }
-    f->flat = graft_dict_keep(graft_dict_flatten(graft_checkpoint_root(f->file.c)));
+    const ls_options *const o = call->options;
+    graft_dict *const root = o->all ? graft_checkpoint_root(f->file.c) : open_root(f->file.c);
+    f->flat = graft_dict_keep(graft_dict_flatten(root)); /* --all: as it lies in the file */
     if (!f->flat) {
         ls_find_fault(call, f);
         open_tell(call, path);

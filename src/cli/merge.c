@@ -33,7 +33,7 @@ static bool open_one(cli_call *call, sources *s, size_t i, const char *path)
     s->file[i] = open_checkpoint(call, path, NULL);
     if (!s->file[i])
         return false;
-    s->dict[i] = graft_checkpoint_root(s->file[i]);
+    s->dict[i] = open_root(s->file[i]);
     if (o->root)
         s->dict[i] = graft_dict_dict(s->dict[i], o->root);
     if (!s->dict[i])

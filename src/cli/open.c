@@ -132,9 +132,44 @@ graft_checkpoint *open_checkpoint(cli_call *call, const char *path,
     return o.c;
 }
 
+enum { MAX_DEPTH = 1000 }; /* as deep as readers go */
+
+static graft_dict *state_at(graft_dict *d, int depth)
+{
+    if (graft_dict_container(d) == GRAFT_VALUE_RECORD) {
+        graft_dict *const state = graft_pickled_state_dict(d);
+        if (!state)
+            graft_clear_error(graft_dict_ctx(d)); /* another object: its paths are as they are */
+        return state ? state : d;
+    }
+    for (int64_t i = 0; i < graft_dict_len(d) && depth < MAX_DEPTH; i++) {
+        graft_dict *const inner = graft_dict_dict_at(d, i);
+        graft_dict *const state = inner ? state_at(inner, depth + 1) : NULL;
+        int64_t number;
+        if (state == inner)
+            continue;
+        if (graft_dict_key_is_int(d, i, &number))
+            graft_dict_set_int_key_dict(d, number, state);
+        else if (graft_dict_key_kind(d, i) == GRAFT_VALUE_STRING)
+            graft_dict_set_dict(d, graft_dict_key(d, i), state);
+        graft_clear_error(graft_dict_ctx(d)); /* of a tuple: it stays what it is */
+    }
+    return d;
+}
+
+graft_dict *open_state(graft_dict *d)
+{
+    return d ? state_at(d, 0) : NULL;
+}
+
+graft_dict *open_root(const graft_checkpoint *c)
+{
+    return open_state(graft_checkpoint_root(c));
+}
+
 graft_dict *open_tensors(cli_call *call, const char *path, const graft_checkpoint *c)
 {
-    graft_dict *const all = graft_dict_keep(graft_dict_flatten(graft_checkpoint_root(c)));
+    graft_dict *const all = graft_dict_keep(graft_dict_flatten(open_root(c)));
     if (all)
         return all;
     say(call, "%s: %s", open_name(path), open_reason(call, path));
@@ -145,6 +180,10 @@ graft_dict *open_tensors(cli_call *call, const char *path, const graft_checkpoin
 bool open_may_write(const cli_call *call, const char *path, bool force)
 {
     struct stat s;
+    if (stat(path, &s) == 0 && S_ISDIR(s.st_mode)) {
+        say(call, "%s is a folder: expected the name of a file", path);
+        return false;
+    }
     if (force || lstat(path, &s) != 0)
         return true;
     say(call, "%s is there already: --force replaces it", path);

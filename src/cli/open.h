@@ -34,7 +34,15 @@ const char *open_name(const char *path);
 /* An open file's name as JSON and people are told it; the format's name. */
 const char *open_format(const graft_checkpoint *c);
 
-/* All tensors by their dotted paths: graft_dict_flatten of the root, freed with graft_dict_free.
+/* The values of d as a person means them: a module that was pickled whole stands for its state
+ * dict, which takes its place in the tree (in memory). Borrowed: d, or a dict that lives as long as
+ * the command. */
+graft_dict *open_state(graft_dict *d);
+
+/* open_state of the file's root. */
+graft_dict *open_root(const graft_checkpoint *c);
+
+/* All tensors by their dotted paths: graft_dict_flatten of open_root, freed with graft_dict_free.
  * NULL after telling why. */
 graft_dict *open_tensors(cli_call *call, const char *path, const graft_checkpoint *c);
 

@@ -39,8 +39,7 @@ static bool not_stopped(void)
 static int gather_rows(cli_call *call, page *p)
 {
     for (int i = 0; i < p->files; i++) {
-        const graft_status status =
-            plot_rows_make(&p->rows[i], graft_checkpoint_root(p->file[i]), not_stopped);
+        const graft_status status = plot_rows_make(&p->rows[i], open_root(p->file[i]), not_stopped);
         if (status == GRAFT_ERR_CANCELLED)
             return CLI_TROUBLE;
         if (status != GRAFT_OK)
@@ -56,8 +55,7 @@ static int gather_grid(cli_call *call, page *p)
     progress bar = progress_of(call, "comparing");
     o.progress = progress_tick;
     o.progress_user = &bar;
-    graft_diff_report *diff =
-        graft_diff(graft_checkpoint_root(p->file[0]), graft_checkpoint_root(p->file[1]), &o);
+    graft_diff_report *diff = graft_diff(open_root(p->file[0]), open_root(p->file[1]), &o);
     progress_end(&bar);
     if (!diff)
         return say_error(call);

@@ -1,7 +1,5 @@
 /* graft salvage: what is whole in a damaged file. */
 #include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "cli/commands.h"
 #include "cli/json.h"
@@ -37,15 +35,6 @@ static void show_json(const graft_salvage_report *s, const char *from, const cha
     json_close_object(&j);
 }
 
-static void show_text(const graft_salvage_report *s)
-{
-    const char *text = graft_salvage_text(s);
-    char *safe = shown(text, strlen(text), true);
-    if (safe)
-        fputs(safe, stdout);
-    free(safe);
-}
-
 static int save(cli_call *call, const graft_salvage_report *s, const char *to)
 {
     progress bar = progress_of(call, "writing");
@@ -71,7 +60,7 @@ static int salvage(cli_call *call, const graft_salvage_report *s)
     if (o->json)
         show_json(s, from, to);
     else
-        show_text(s);
+        shown_report(graft_salvage_text(s));
     return graft_salvage_lost(s) > 0 ? CLI_FOUND : CLI_OK;
 }
 

@@ -54,11 +54,43 @@ int say_usage(const cli_call *call, const char *format, ...)
     return CLI_TROUBLE;
 }
 
+/* The library's functions put their names in front; a user has called none. */
+static const char *without_function(const char *error)
+{
+    static const char *const names[] = {"save: ",    "save_delta: ",  "load: ",      "load_delta: ",
+                                        "salvage: ", "dict_rename: ", "rules_read: "};
+    for (size_t i = 0; error && i < CLI_COUNT(names); i++)
+        if (strncmp(error, names[i], strlen(names[i])) == 0)
+            return error + strlen(names[i]);
+    return error;
+}
+
+/* "options.records" of a message is --records here. NULL if memory ran out. */
+static char *with_dashes(const char *text)
+{
+    static const char field[] = "options.";
+    char *out = strdup(text), *at = out;
+    while (at && (at = strstr(at, field))) {
+        memmove(at + 2, at + sizeof field - 1, strlen(at + sizeof field - 1) + 1);
+        memset(at, '-', 2);
+        for (at += 2; (*at >= 'a' && *at <= 'z') || *at == '_'; at++)
+            *at = *at == '_' ? '-' : *at;
+    }
+    return out;
+}
+
+static void say_library(const cli_call *call, const char *name, const char *error)
+{
+    char *text = error ? with_dashes(error) : NULL;
+    say(call, "%s%s%s", name ? name : "", name ? ": " : "", text ? text : "out of memory");
+    free(text);
+}
+
 int say_error(const cli_call *call)
 {
-    const char *const error = graft_error(call->g);
+    const char *const error = without_function(graft_error(call->g));
     if (graft_error_status(call->g) != GRAFT_ERR_CANCELLED)
-        say(call, "%s", error ? error : "out of memory");
+        say_library(call, NULL, error);
     graft_clear_error(call->g);
     return CLI_TROUBLE;
 }
@@ -70,15 +102,15 @@ const char *say_reason(const cli_call *call, const char *path)
     const size_t length = strlen(path);
     const bool begins =
         colon && strncmp(colon + 2, path, length) == 0 && strncmp(colon + 2 + length, ": ", 2) == 0;
-    return begins ? colon + 2 + length + 2 : error ? error : "out of memory";
+    return begins ? colon + 2 + length + 2 : error ? without_function(error) : "out of memory";
 }
 
 int say_file_error(const cli_call *call, const char *path)
 {
-    if (say_reason(call, path) == graft_error(call->g))
+    if (say_reason(call, path) == without_function(graft_error(call->g)))
         return say_error(call);
     if (graft_error_status(call->g) != GRAFT_ERR_CANCELLED)
-        say(call, "%s: %s", path, say_reason(call, path));
+        say_library(call, path, say_reason(call, path));
     graft_clear_error(call->g);
     return CLI_TROUBLE;
 }

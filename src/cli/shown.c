@@ -90,6 +90,18 @@ void shown_print(const char *text)
     free(escaped);
 }
 
+void shown_report(const char *text)
+{
+    char *escaped = text ? shown(text, strlen(text), true) : NULL;
+    if (!escaped)
+        return;
+    const size_t length = strlen(escaped);
+    fputs(escaped, stdout);
+    if (length > 0 && escaped[length - 1] != '\n')
+        putchar('\n');
+    free(escaped);
+}
+
 /* East Asian wide and full-width characters, and emoji, by their blocks. */
 static bool wide(long c)
 {

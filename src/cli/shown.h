@@ -14,6 +14,9 @@ char *shown(const char *text, size_t length, bool keep_lines);
 /* Writes it to stdout. */
 void shown_print(const char *text);
 
+/* Writes a report of the library to stdout, with a newline at its end. NULL is nothing. */
+void shown_report(const char *text);
+
 /* The code point at *text, which has `left` bytes (at least 1), and its size in *bytes. -1 where
  * there is none: *bytes is 1 then. */
 long shown_code_point(const char *text, size_t left, size_t *bytes);

@@ -6,7 +6,7 @@
 
 #include "cli/shown.h"
 
-enum { COLUMNS = 16, BETWEEN = 2 };
+enum { COLUMNS = 16, BETWEEN = 2, WIDEST = 120 }; /* one long name does not push all columns away */
 
 typedef struct cell {
     char *text;
@@ -66,7 +66,7 @@ static void add(table *t, terminal_style style, const char *text, size_t length)
         return;
     const int width = shown_width(escaped), column = (int)(t->used % (size_t)t->count);
     if (width > t->width[column])
-        t->width[column] = width;
+        t->width[column] = width < WIDEST ? width : WIDEST;
     t->cells[t->used++] = (cell){escaped, width, style};
 }
 
@@ -108,7 +108,7 @@ void table_cellf(table *t, const char *format, ...)
 
 static void print_cell(const table *t, const terminal *out, const cell *c, int column, bool last)
 {
-    const int blanks = t->width[column] - c->width;
+    const int blanks = t->width[column] > c->width ? t->width[column] - c->width : 0;
     const bool right = t->columns[column] == 'r';
     if (right)
         fprintf(out->stream, "%*s", blanks, "");
