@@ -20,7 +20,6 @@ typedef struct cat_options {
 
 static const cli_option options[] = {
     {.name = "format",
-     .letter = 'f',
      .type = CLI_CHOICE,
      .argument = "FORMAT",
      .choices = formats,
@@ -33,7 +32,6 @@ static const cli_option options[] = {
      .offset = offsetof(cat_options, npy),
      .help = "the same as --format npy"},
     {.name = "json",
-     .letter = 'j',
      .type = CLI_FLAG,
      .offset = offsetof(cat_options, json),
      .help = "the same as --format json: an object with file, name, dtype, shape and data, which "
@@ -45,6 +43,7 @@ static const cli_option options[] = {
      .offset = offsetof(cat_options, dtype),
      .help = "convert: f32, f64, f16, bf16, i64, i32, i16, i8, u8 or bool"},
     {.name = "force",
+     .letter = 'f',
      .type = CLI_FLAG,
      .offset = offsetof(cat_options, force),
      .help = "write npy and raw even to a terminal"},

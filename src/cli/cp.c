@@ -11,6 +11,8 @@ static int copy(cli_call *call, cp_job *job)
 {
     const cp_options *o = call->options;
     const char *from = call->operands[0], *to = call->operands[1];
+    if (o->shards > 0 && !cp_is_safetensors(o, to))
+        return say_usage(call, "--shards is for safetensors");
     if (!o->dry_run && strcmp(to, "-") != 0 && !open_may_write(call, to, o->force))
         return CLI_TROUBLE;
     int status = cp_open_source(call, from, &job->source);
@@ -155,7 +157,7 @@ static const cli_example examples[] = {
     {"graft cp model.pt new.safetensors", "converts", 0},
     {"graft cp --cast '* f16' model.pt half.pt", "halves the size", 0},
     {"graft cp --dry-run --into model.pt wrapped.pt new.pt",
-     "tells what fits a model, and what rule may be meant", 0},
+     "tells what fits a model, and what rule may be meant", 1},
     {"graft cp --delta model.pt tuned.pt change.safetensors", "keeps only what fine-tuning changed",
      0},
 };

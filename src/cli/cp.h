@@ -18,6 +18,7 @@ typedef struct cp_options {
 
 extern const char *const cp_formats[];
 graft_format cp_format(const cp_options *o);
+bool cp_is_safetensors(const cp_options *o, const char *path); /* that is to be written */
 
 /* An open file and what of it is meant. */
 typedef struct cp_file {

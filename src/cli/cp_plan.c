@@ -112,11 +112,28 @@ static int make_result(cli_call *call, cp_job *job)
 
 /* ---- The plan ---- */
 
+/* Nothing at all is seldom what was meant. */
+static int check_any(const cli_call *call, const cp_job *job)
+{
+    const cp_options *o = call->options;
+    const graft_plan *plan = job->plan;
+    if (graft_plan_source_len(plan) == 0 || graft_plan_source_count(plan, GRAFT_PLAN_USED) > 0)
+        return CLI_OK;
+    if (o->dry_run) /* the plan is shown, and says so */
+        return CLI_FOUND;
+    say(call, o->into ? "no tensor of SRC meets one of %s" : "the rules leave no tensor of %s",
+        open_name(o->into ? o->into : job->source.path));
+    for (int64_t i = 0; i < graft_plan_suggestions(plan); i++)
+        say_note(call, "perhaps `%s`: %s", graft_plan_suggestion(plan, i),
+                 graft_plan_suggestion_why(plan, i));
+    return CLI_FOUND;
+}
+
 /* A refusal is a finding, and no trouble: it is told as the plan is. */
 static int check(cli_call *call, const cp_job *job)
 {
     if (graft_plan_check(job->plan) == GRAFT_OK)
-        return CLI_OK;
+        return check_any(call, job);
     say(call, "%s", graft_error(call->g));
     graft_clear_error(call->g);
     return CLI_FOUND;

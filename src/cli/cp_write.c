@@ -24,14 +24,20 @@ static bool ends_with(const char *text, const char *end)
     return a >= b && strcmp(text + a - b, end) == 0;
 }
 
+bool cp_is_safetensors(const cp_options *o, const char *path)
+{
+    return cp_format(o) == GRAFT_FORMAT_SAFETENSORS ||
+           (cp_format(o) == GRAFT_FORMAT_AUTO &&
+            (ends_with(path, ".safetensors") || ends_with(path, ".safetensors.index.json")));
+}
+
 /* Whether the new file holds nothing but tensors. */
 static bool is_plain(const cp_options *o, const char *path)
 {
     const graft_format format = cp_format(o);
     if (format != GRAFT_FORMAT_AUTO)
         return format != GRAFT_FORMAT_PT;
-    return ends_with(path, ".safetensors") || ends_with(path, ".safetensors.index.json") ||
-           ends_with(path, ".npz") || ends_with(path, ".npy");
+    return cp_is_safetensors(o, path) || ends_with(path, ".npz") || ends_with(path, ".npy");
 }
 
 /* ---- Values that are no tensors ---- */

@@ -25,7 +25,7 @@ static const char style[] =
     "th{font-size:.8em;color:#6b7078;text-align:right;font-weight:600}\n"
     "th,td{padding:.25rem .5rem;border-bottom:1px solid #e3e5e9;white-space:nowrap}\n"
     "td{text-align:right;font-size:.9em}th.n,td.n,td.k,th.k{text-align:left}\n"
-    "td.n{white-space:normal;overflow-wrap:anywhere}\n"
+    "td.n{white-space:normal;overflow-wrap:anywhere;min-width:15rem}\n"
     ".changed{color:#8a5a00}.missing,.extra,.shape{color:#b3261e}.dtype,.ties{color:#5b3fa8}\n"
     "summary{cursor:pointer}\n"
     "@media print{body{margin:0;max-width:none}}\n"

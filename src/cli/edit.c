@@ -48,24 +48,42 @@ static int put(cli_call *call, graft_dict *at, int64_t i, graft_tensor *t)
     return status == GRAFT_OK ? CLI_OK : say_error(call);
 }
 
-/* A name may change within its dict. */
-static int rename_at(cli_call *call, graft_dict *at, int64_t i, const char *from, const char *to)
+/* A name that changes within its dict: `folder` bytes of its path are the dict's. All leave their
+ * old names before any gets its new one, so that names may be exchanged. */
+typedef struct renaming {
+    graft_dict *at; /* NULL: it keeps its name */
+    size_t folder;
+} renaming;
+
+enum { NAME_BETWEEN = 40 };
+
+static const char *name_between(int64_t i, char out[NAME_BETWEEN])
 {
-    const char *key = graft_dict_key(at, i);
-    const size_t length = strlen(from), folder = length - strlen(key);
-    if (graft_dict_key_kind(at, i) != GRAFT_VALUE_STRING ||
+    snprintf(out, NAME_BETWEEN, "\x01graft edit %lld", (long long)i);
+    return out;
+}
+
+static int leave_name(cli_call *call, graft_dict *at, int64_t place, const graft_plan *plan,
+                      int64_t i, renaming *r)
+{
+    char between[NAME_BETWEEN];
+    const char *from = graft_plan_from(plan, i), *to = graft_plan_name(plan, i);
+    const char *key = graft_dict_key(at, place);
+    *r = (renaming){at, strlen(from) - strlen(key)};
+    if (graft_dict_key_kind(at, place) != GRAFT_VALUE_STRING ||
         graft_dict_container(at) != GRAFT_VALUE_DICT)
         return refuse_place(call, from);
-    if (strncmp(from, to, folder) != 0)
+    if (strncmp(from, to, r->folder) != 0)
         return say_trouble(call, "%s can't become %s: that would be in another dict of the file",
                            from, to);
-    return graft_dict_rename(at, key, to + folder) == GRAFT_OK ? CLI_OK : say_error(call);
+    return graft_dict_rename(at, key, name_between(i, between)) == GRAFT_OK ? CLI_OK
+                                                                            : say_error(call);
 }
 
 /* ---- The plan, carried out on the tree ---- */
 
 static int change(cli_call *call, graft_dict *root, const graft_plan *plan, const graft_dict *made,
-                  int64_t i)
+                  int64_t i, renaming *r)
 {
     const char *from = graft_plan_from(plan, i), *to = graft_plan_name(plan, i);
     const graft_plan_action action = graft_plan_action_of(plan, i);
@@ -76,13 +94,29 @@ static int change(cli_call *call, graft_dict *root, const graft_plan *plan, cons
                            "%s is not one tensor of the file: fusing, splitting and stacking "
                            "layers is for graft cp, or for files that hold tensors alone",
                            to);
-    graft_tensor *t =
-        graft_plan_action_of(plan, i) == GRAFT_PLAN_COPIED ? NULL : graft_dict_tensor_at(made, i);
+    graft_tensor *t = action == GRAFT_PLAN_COPIED ? NULL : graft_dict_tensor_at(made, i);
     if (!t && graft_error(call->g))
         return say_error(call);
-    int status = t ? put(call, at, place, t) : CLI_OK;
-    if (status == CLI_OK && strcmp(from, to) != 0)
-        status = rename_at(call, at, place, from, to);
+    const int status = t ? put(call, at, place, t) : CLI_OK;
+    return status == CLI_OK && strcmp(from, to) != 0 ? leave_name(call, at, place, plan, i, r)
+                                                     : status;
+}
+
+static int change_all(cli_call *call, graft_dict *root, const graft_plan *plan,
+                      const graft_dict *made)
+{
+    const int64_t count = graft_plan_len(plan);
+    renaming *r = calloc((size_t)count + 1, sizeof *r);
+    int status = r ? CLI_OK : say_trouble(call, "out of memory");
+    for (int64_t i = 0; i < count && status == CLI_OK; i++)
+        status = change(call, root, plan, made, i, &r[i]);
+    for (int64_t i = 0; i < count && status == CLI_OK; i++) {
+        char between[NAME_BETWEEN];
+        if (r[i].at && graft_dict_rename(r[i].at, name_between(i, between),
+                                         graft_plan_name(plan, i) + r[i].folder) != GRAFT_OK)
+            status = say_error(call);
+    }
+    free(r);
     return status;
 }
 
@@ -110,10 +144,8 @@ static int carry_out(cli_call *call, graft_dict *root, const graft_plan *plan, g
     *out = is_flat(root) ? made : root;
     if (*out == made)
         return CLI_OK;
-    int status = drop_skipped(call, root, plan);
-    for (int64_t i = 0; i < graft_plan_len(plan) && status == CLI_OK; i++)
-        status = change(call, root, plan, made, i);
-    return status;
+    const int status = drop_skipped(call, root, plan);
+    return status == CLI_OK ? change_all(call, root, plan, made) : status;
 }
 
 /* ---- Saving ---- */

@@ -51,7 +51,6 @@ static const cli_option options[] = {
      .offset = offsetof(ls_options, reverse),
      .help = "the other way round"},
     {.name = "json",
-     .letter = 'j',
      .type = CLI_FLAG,
      .offset = offsetof(ls_options, json),
      .help = "print JSON, one object and one line for each file"},

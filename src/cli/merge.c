@@ -266,7 +266,6 @@ static const cli_option options[] = {
      .offset = AT(no_sync),
      .help = "do not wait until the disk has it"},
     {.name = "json",
-     .letter = 'j',
      .type = CLI_FLAG,
      .offset = AT(json),
      .help = "print JSON: what was merged into what"},

@@ -123,6 +123,8 @@ double plot_row_mean(const plot_row *r)
 double plot_row_std(const plot_row *r)
 {
     const double mean = plot_row_mean(r);
+    if (r->min == r->max)
+        return 0; /* what the difference of two sums would leave of it is noise */
     return sqrt(fmax(r->squares / finite_elements(r) - mean * mean, 0));
 }
 

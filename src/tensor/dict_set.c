@@ -35,10 +35,13 @@ static graft_status check(const target *t)
     graft_ctx *g = t->d->object.ctx;
     if (!t->at_end && !t->key.is_int && !t->key.text)
         return graft__fail(g, GRAFT_ERR_ARGUMENT, "%s: the key is NULL", t->op);
+    if (graft__is_list(t->d) && t->key.is_int && !t->at_end && t->key.number >= 0 &&
+        (uint64_t)t->key.number < t->d->count)
+        return GRAFT_OK; /* a place that is there */
     if (t->at_end != graft__is_list(t->d))
         return graft__fail(g, GRAFT_ERR_ARGUMENT,
                            t->at_end ? "%s: a dict has no end: expected a list"
-                                     : "%s: a list takes values at its end only: expected a dict",
+                                     : "%s: a list has no such place, and takes values at its end",
                            t->op);
     return GRAFT_OK;
 }

@@ -91,7 +91,7 @@ def test_raw(file, state, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_csv(file, state, name):
-    said, tensor = cat("-f", "csv", file, name), state[name]
+    said, tensor = cat("--format", "csv", file, name), state[name]
     rows = list(csv.reader(io.StringIO(said)))
     last = tensor.shape[-1] if tensor.dim() > 1 else 1
     assert len(rows) == (tensor.numel() // last if last else 0)
@@ -195,7 +195,7 @@ def test_large(tmp_path):
     torch.save({"t": tensor.permute(1, 2, 0), "u": tensor[:, :, ::7]}, tmp_path / "m.pt")
     for name, wanted in (("t", tensor.permute(1, 2, 0)), ("u", tensor[:, :, ::7])):
         assert np.array_equal(npy(tmp_path / "m.pt", name), wanted.numpy())
-        assert cat("-f", "csv", tmp_path / "m.pt", f"{name}[-1,-1]") == "".join(
+        assert cat("--format", "csv", tmp_path / "m.pt", f"{name}[-1,-1]") == "".join(
             f"{x}\n" for x in wanted[-1, -1].tolist())
 
 
@@ -254,7 +254,7 @@ def test_bytes_are_not_for_a_terminal(file):
 
 
 def test_a_full_disk(file):
-    for options in ((), ("--npy",), ("-f", "csv"), ("-j",)):
+    for options in ((), ("--npy",), ("--format", "csv"), ("--json",)):
         with open("/dev/full", "w") as full:
             done = graft("cat", *options, file, "many", stdout=full)
         assert done.returncode == 2 and "could not be written" in done.stderr

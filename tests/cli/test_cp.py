@@ -275,3 +275,31 @@ def test_an_optimizer_with_groups(tmp_path):
         os.unlink(tmp_path / "b.pt") if (tmp_path / "b.pt").exists() else None
         done = graft(*command, "--optimizer-names", tmp_path / bad)
         assert done.returncode == 2 and not (tmp_path / "b.pt").exists()
+
+
+def test_nothing_is_refused(tmp_path):
+    """Where nothing meets, or nothing is left, nothing is written."""
+    torch.save(state(), tmp_path / "a.pt")
+    torch.save({"other.x": torch.ones(7)}, tmp_path / "m.pt")
+    for command in [("--into", tmp_path / "m.pt"), ("--take", "zzz*")]:
+        done = graft("cp", *command, tmp_path / "a.pt", tmp_path / "out.pt")
+        assert done.returncode == 1 and done.stderr and not (tmp_path / "out.pt").exists(), command
+    done = graft("cp", "--shards", "1MB", tmp_path / "a.pt", tmp_path / "out.pt")
+    assert done.returncode == 2 and "safetensors" in done.stderr and not (tmp_path / "out.pt").exists()
+    torch.save({}, tmp_path / "empty.pt")
+    assert graft("cp", tmp_path / "empty.pt", tmp_path / "out.pt").returncode == 0
+
+
+def test_a_module_pickled_whole(tmp_path):
+    model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
+    torch.save(model, tmp_path / "whole.pt")
+    torch.save({"epoch": 1, "net": model}, tmp_path / "nested.pt")
+    torch.save(model.state_dict(), tmp_path / "state.pt")
+    assert graft("cp", tmp_path / "whole.pt", tmp_path / "a.safetensors").returncode == 0
+    check_equal(tmp_path / "a.safetensors", model.state_dict(), tmp_path)
+    assert graft("cp", "--root", "net", tmp_path / "nested.pt", tmp_path / "b.pt").returncode == 0
+    check_equal(tmp_path / "b.pt", model.state_dict(), tmp_path)
+    assert graft("diff", tmp_path / "whole.pt", tmp_path / "state.pt").returncode == 0
+    assert graft("diff", "--add", "net.", tmp_path / "state.pt", tmp_path / "nested.pt").returncode in (0, 1)
+    done = graft("cp", tmp_path / "state.pt", tmp_path, "--format", "pt", "-f")
+    assert done.returncode == 2 and "folder" in done.stderr

@@ -50,6 +50,17 @@ def test_edit_a_checkpoint_in_its_place(tmp_path):
         assert (tmp_path / "a.pt").read_bytes() == before
 
 
+def test_names_are_exchanged_and_lists_are_cast(tmp_path):
+    a, b, c = torch.randn(2), torch.randn(3), torch.randn(4)
+    torch.save({"model": {"a": a, "b": b}, "more": [c, 1], "epoch": 2}, tmp_path / "x.pt")
+    done = graft("edit", "--rename", "^model\\.a$ model.tmp", "--map", "model.b model.a", "--map", "model.tmp model.b",
+                 "--cast", "more.0 f16", tmp_path / "x.pt")
+    assert done.returncode == 0, done.stderr
+    found = torch.load(tmp_path / "x.pt")
+    assert torch.equal(found["model"]["b"], a) and torch.equal(found["model"]["a"], b)
+    assert torch.equal(found["more"][0], c.half()) and found["more"][1] == 1 and found["epoch"] == 2
+
+
 def test_edit_elsewhere_and_other_formats(tmp_path):
     safetensors(tmp_path / "a.safetensors", state(), {"author": "me"})
     out = tmp_path / "b.safetensors"

@@ -193,7 +193,7 @@ def test_code(tmp_path):
 def test_a_model_pickled_whole(tmp_path):
     torch.save(torch.nn.Linear(2, 2), tmp_path / "w.pt")
     one = listed(tmp_path / "w.pt")
-    assert [t["name"] for t in one["tensors"]] == ["_parameters.weight", "_parameters.bias"]
+    assert [t["name"] for t in one["tensors"]] == ["weight", "bias"]
     assert one["findings"][0]["kind"] == "code"
     assert "torch.nn.modules.linear.Linear" in one["findings"][0]["message"]
 
