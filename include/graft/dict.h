@@ -141,7 +141,7 @@ GRAFT_API graft_status graft_dict_set_dict(graft_dict *d, const char *key, graft
 GRAFT_API graft_status graft_dict_set_bytes(graft_dict *d, const char *key, const void *bytes,
                                             size_t size);
 
-/* The same under an integer key. */
+/* The same under an integer key; of a list or tuple, at a place that is there. */
 GRAFT_API graft_status graft_dict_set_int_key_none(graft_dict *d, int64_t key);
 GRAFT_API graft_status graft_dict_set_int_key_bool(graft_dict *d, int64_t key, bool value);
 GRAFT_API graft_status graft_dict_set_int_key_int(graft_dict *d, int64_t key, int64_t value);

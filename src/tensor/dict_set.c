@@ -41,7 +41,7 @@ static graft_status check(const target *t)
     if (t->at_end != graft__is_list(t->d))
         return graft__fail(g, GRAFT_ERR_ARGUMENT,
                            t->at_end ? "%s: a dict has no end: expected a list"
-                                     : "%s: a list has no such place, and takes values at its end",
+                                     : "%s: a list takes values at its end only: expected a dict",
                            t->op);
     return GRAFT_OK;
 }

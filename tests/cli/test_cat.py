@@ -262,7 +262,7 @@ def test_a_full_disk(file):
 
 def test_a_reader_that_goes(tmp_path):
     torch.save({"a": torch.zeros(2000000)}, tmp_path / "m.pt")
-    for options in ("--npy", "-fcsv"):
+    for options in ("--npy", "--format=csv"):
         script = '"$0" cat "$1" "$2" a | head -c 9 >/dev/null; echo ${PIPESTATUS[0]}'
         done = subprocess.run(["bash", "-c", script, COMMAND, options, tmp_path / "m.pt"],
                               text=True, env=PLAIN, capture_output=True)

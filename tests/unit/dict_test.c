@@ -353,6 +353,13 @@ static void lists_are_dicts_with_the_keys_0_to_n(void **state)
     assert_int_equal(graft_dict_set_int(list, "x", 1), GRAFT_ERR_ARGUMENT);
     assert_error(g, GRAFT_ERR_ARGUMENT,
                  "dict_set_int: a list takes values at its end only: expected a dict");
+    assert_int_equal(graft_dict_set_int_key_int(list, 100, 1), GRAFT_ERR_ARGUMENT);
+    assert_error(g, GRAFT_ERR_ARGUMENT,
+                 "dict_set_int_key_int: a list takes values at its end only: expected a dict");
+    const int64_t length = graft_dict_len(list); /* a place that is there may be set */
+    assert_int_equal(graft_dict_set_int_key_int(list, 0, 77), GRAFT_OK);
+    assert_int_equal(graft_dict_int_at(list, 0), 77);
+    assert_int_equal(graft_dict_len(list), length);
     assert_int_equal(graft_list_push_dict(list, tuple), GRAFT_ERR_ARGUMENT);
     assert_error(g, GRAFT_ERR_ARGUMENT,
                  "list_push_dict: with \"3\" the dict would come to contain itself");
