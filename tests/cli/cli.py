@@ -8,9 +8,12 @@ import json
 import os
 import pathlib
 import pty
+import re
 import struct
 import subprocess
 import termios
+
+import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("GRAFT_BUILD", "build"))
@@ -28,6 +31,14 @@ def graft(*arguments, cwd="/", env=None, text=True, **options):
     arguments = [a if isinstance(a, bytes) else str(a) for a in arguments]
     return subprocess.run([COMMAND, *arguments], cwd=cwd, env=PLAIN | (env or {}), text=text,
                           **(usual | options))
+
+
+def skip_without(done):
+    """Skips the test if what was run says that this build lacks a library."""
+    lacks = re.search(r"this build of graft has no (\w+)|this build has no (\w+)", done.stderr)
+    if lacks:
+        pytest.skip(f"this build has no {lacks[1] or lacks[2]}")
+    return done
 
 
 def on_terminal(*arguments, columns=80, cwd="/", **environment):

@@ -41,7 +41,8 @@ def test_a_damaged_tensor(tmp_path, k):
     ]
     for command in commands:
         done = graft(*command, cwd=tmp_path)
-        assert done.returncode == 2 and "CRC" in done.stderr, (command, done)
+        assert done.returncode == 2, (command, done)
+        assert "CRC" in done.stderr or "nettle" in done.stderr, (command, done)
         assert sorted(os.listdir(tmp_path)) == ["bad.pt", "good.pt", "model.pt"], command
         assert (tmp_path / "model.pt").read_bytes() == model
         assert (tmp_path / "bad.pt").read_bytes() == bad

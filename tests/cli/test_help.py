@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from cli import BUILD, COMMAND, PLAIN, PYTHON, ROOT, commands, graft, make_examples, on_terminal
+from cli import BUILD, COMMAND, PLAIN, PYTHON, ROOT, commands, graft, make_examples, on_terminal, skip_without
 
 TABLES = commands()
 NAMES = [table["name"] for table in TABLES]
@@ -104,6 +104,7 @@ def test_example(name, example, example_files, tmp_path):
                           env=PLAIN | {"PATH": f"{tmp_path}/bin:{PLAIN['PATH']}"})
     if "gunzip it first" in done.stderr:
         pytest.skip("this build has no libdeflate")
+    skip_without(done)
     assert (done.returncode, done.stderr) == (example["status"], ""), done.stdout
 
 
