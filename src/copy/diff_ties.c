@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/sort.h"
 #include "copy/diff_parts.h"
+#include "copy/same.h"
 
 enum { NAMES_SHOWN = 3 };
 
@@ -28,30 +29,14 @@ static const graft_tensor *tensor_of(const ties *t, uint32_t i, bool in_b)
     return graft__diff_tensor(in_b ? &t->b->place[p->mate] : p);
 }
 
-/* An order of tensors in which those that are one are equal. */
-static int order_of(const graft_tensor *x, const graft_tensor *y)
-{
-    if (x->storage != y->storage)
-        return (uintptr_t)x->storage < (uintptr_t)y->storage ? -1 : 1;
-    if (x->offset != y->offset)
-        return x->offset < y->offset ? -1 : 1;
-    if (x->dtype != y->dtype)
-        return x->dtype < y->dtype ? -1 : 1;
-    if (x->ndim != y->ndim)
-        return x->ndim < y->ndim ? -1 : 1;
-    const size_t bytes = (size_t)x->ndim * sizeof *x->size;
-    const int sizes = memcmp(x->size, y->size, bytes);
-    return sizes != 0 ? sizes : memcmp(x->stride, y->stride, bytes);
-}
-
 static bool before_in_a(const void *user, uint32_t x, uint32_t y)
 {
-    return order_of(tensor_of(user, x, false), tensor_of(user, y, false)) < 0;
+    return graft__compare_places(tensor_of(user, x, false), tensor_of(user, y, false)) < 0;
 }
 
 static bool before_in_b(const void *user, uint32_t x, uint32_t y)
 {
-    return order_of(tensor_of(user, x, true), tensor_of(user, y, true)) < 0;
+    return graft__compare_places(tensor_of(user, x, true), tensor_of(user, y, true)) < 0;
 }
 
 static bool before_a_b(const void *user, uint32_t x, uint32_t y)
@@ -73,8 +58,8 @@ static void find_leaders(ties *t, bool in_b, uint32_t *leader)
     memcpy(order, t->item, t->count * sizeof *order);
     graft__sort(order, t->scratch, t->count, in_b ? before_in_b : before_in_a, t);
     for (size_t i = 0; i < t->count; i++) {
-        const bool tied =
-            i > 0 && order_of(tensor_of(t, order[i], in_b), tensor_of(t, order[i - 1], in_b)) == 0;
+        const bool tied = i > 0 && graft__compare_places(tensor_of(t, order[i], in_b),
+                                                         tensor_of(t, order[i - 1], in_b)) == 0;
         leader[order[i]] = tied ? leader[order[i - 1]] : order[i];
     }
 }

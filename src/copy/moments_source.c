@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/map.h"
 #include "copy/moments.h"
+#include "copy/same.h"
 
 #define OP GRAFT__MOMENTS_OP
 

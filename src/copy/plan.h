@@ -110,9 +110,6 @@ graft_status graft__plan_same(const graft_plan *plan, size_t i, size_t j, bool *
 /* Whether two nodes do the same to the same, as far as can be seen without computing them. */
 bool graft__node_same(const graft__node *a, const graft__node *b);
 
-/* Whether two tensors lie on the same elements of one storage in the same way. */
-bool graft__same_place(const graft_tensor *a, const graft_tensor *b);
-
 /* The tensor of a node that is a source as it is; NULL for another. */
 graft_tensor *graft__node_tensor(const graft__node *n);
 

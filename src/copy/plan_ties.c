@@ -1,10 +1,10 @@
 /* Names of one memory: one of them leads and gives the value. */
-#include <string.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/sort.h"
 #include "copy/plan.h"
+#include "copy/same.h"
 
 /* ---- Groups ---- */
 
@@ -25,25 +25,6 @@ typedef struct grouping {
     size_t count;
 } grouping;
 
-static int compare_numbers(int64_t a, int64_t b)
-{
-    return (a > b) - (a < b);
-}
-
-static int compare_places(const graft_tensor *a, const graft_tensor *b)
-{
-    if (a->storage != b->storage)
-        return (uintptr_t)a->storage < (uintptr_t)b->storage ? -1 : 1;
-    int order = compare_numbers(a->offset, b->offset);
-    order = order ? order : compare_numbers(a->dtype, b->dtype);
-    order = order ? order : compare_numbers(a->ndim, b->ndim);
-    for (int i = 0; i < a->ndim && order == 0; i++) {
-        order = compare_numbers(a->size[i], b->size[i]);
-        order = order ? order : compare_numbers(a->stride[i], b->stride[i]);
-    }
-    return order;
-}
-
 static int compare(const grouping *by, size_t i, size_t j)
 {
     const graft_tensor *a = tied_by(by->plan, i, by->in_source);
@@ -52,7 +33,7 @@ static int compare(const grouping *by, size_t i, size_t j)
         return 0;
     if (by->plan->module && !by->in_source)
         return (uintptr_t)a < (uintptr_t)b ? -1 : 1;
-    return compare_places(a, b);
+    return graft__compare_places(a, b);
 }
 
 static bool goes_before(const void *user, uint32_t a, uint32_t b)

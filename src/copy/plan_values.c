@@ -4,6 +4,7 @@
 #include "base/ctx.h"
 #include "base/error.h"
 #include "copy/plan.h"
+#include "copy/same.h"
 #include "kernel/same_bits.h"
 
 bool graft__plan_brings(const graft_plan *plan, size_t i)
@@ -49,16 +50,6 @@ graft_tensor *graft__plan_value(const graft_plan *plan, size_t i)
 }
 
 /* ---- The same? ---- */
-
-bool graft__same_place(const graft_tensor *a, const graft_tensor *b)
-{
-    if (a == b)
-        return true;
-    const size_t dims = (size_t)a->ndim * sizeof *a->size;
-    return a->storage == b->storage && a->offset == b->offset && a->dtype == b->dtype &&
-           a->ndim == b->ndim && memcmp(a->size, b->size, dims) == 0 &&
-           memcmp(a->stride, b->stride, dims) == 0;
-}
 
 graft_tensor *graft__node_tensor(const graft__node *n)
 {

@@ -27,3 +27,20 @@ int graft__same_elements(graft_ctx *g, const graft_tensor *a, const graft_tensor
     graft__chunks_end(&cb);
     return same;
 }
+
+int graft__compare_places(const graft_tensor *a, const graft_tensor *b)
+{
+    if (a == b)
+        return 0;
+    if (a->storage != b->storage)
+        return (uintptr_t)a->storage < (uintptr_t)b->storage ? -1 : 1;
+    if (a->offset != b->offset)
+        return a->offset < b->offset ? -1 : 1;
+    if (a->dtype != b->dtype)
+        return a->dtype < b->dtype ? -1 : 1;
+    if (a->ndim != b->ndim)
+        return a->ndim < b->ndim ? -1 : 1;
+    const size_t bytes = (size_t)a->ndim * sizeof *a->size;
+    const int sizes = memcmp(a->size, b->size, bytes);
+    return sizes != 0 ? sizes : memcmp(a->stride, b->stride, bytes);
+}
