@@ -25,14 +25,6 @@ static graft_plan_options policy(const cp_options *o)
 
 /* ---- What is written ---- */
 
-static bool is_flat(const cp_file *f)
-{
-    for (int64_t i = 0; i < graft_dict_len(f->dict); i++)
-        if (graft_dict_kind(f->dict, i) != GRAFT_VALUE_TENSOR)
-            return false;
-    return graft_dict_container(f->dict) == GRAFT_VALUE_DICT;
-}
-
 /* Puts a dict where another stood in the file that was read (in memory). */
 static bool put(graft_dict *root, const char *path, graft_dict *value)
 {
@@ -101,7 +93,7 @@ static int make_result(cli_call *call, cp_job *job)
     const cp_options *o = call->options;
     if (o->optimizer)
         return make_checkpoint(call, job);
-    if (!o->into || is_flat(&job->target)) {
+    if (!o->into || open_is_flat(job->target.dict)) {
         job->result = graft_plan_result(job->plan);
         job->owns_result = true;
         return job->result ? CLI_OK : say_error(call);

@@ -79,25 +79,6 @@ static int keep_tensors(cli_call *call, cp_job *job)
     return CLI_OK;
 }
 
-/* ---- Metadata: what one safetensors file says of itself, another does ---- */
-
-static int make_metadata(cli_call *call, cp_job *job)
-{
-    static const char own[] = "graft."; /* hashes and deltas: of the old file's bytes */
-    const graft_dict *from = graft_checkpoint_metadata(job->source.checkpoint);
-    const graft_format format = graft_checkpoint_format(job->source.checkpoint);
-    if (format != GRAFT_FORMAT_SAFETENSORS && format != GRAFT_FORMAT_SAFETENSORS_INDEX)
-        return CLI_OK;
-    job->metadata = graft_dict_new(call->g);
-    graft_status status = job->metadata ? GRAFT_OK : GRAFT_ERR_MEMORY;
-    for (int64_t i = 0; i < graft_dict_len(from) && status == GRAFT_OK; i++) {
-        const char *key = graft_dict_key(from, i), *value = graft_dict_string_at(from, i);
-        if (key && value && strncmp(key, own, sizeof own - 1) != 0)
-            status = graft_dict_set_string(job->metadata, key, value);
-    }
-    return status == GRAFT_OK ? CLI_OK : say_error(call);
-}
-
 /* ---- Writing ---- */
 
 static int save(cli_call *call, cp_job *job, const char *path)
@@ -174,7 +155,7 @@ int cp_write(cli_call *call, cp_job *job, const char *path)
     if (is_plain(o, path) || o->delta)
         status = keep_tensors(call, job);
     if (status == CLI_OK)
-        status = make_metadata(call, job);
+        status = open_metadata(call, job->source.checkpoint, &job->metadata);
     if (status != CLI_OK)
         return status;
     return strcmp(path, "-") == 0 ? save_to_stdout(call, job) : save(call, job, path);

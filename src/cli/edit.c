@@ -129,19 +129,11 @@ static int drop_skipped(cli_call *call, graft_dict *root, const graft_plan *plan
     return status;
 }
 
-static bool is_flat(const graft_dict *d)
-{
-    for (int64_t i = 0; i < graft_dict_len(d); i++)
-        if (graft_dict_kind(d, i) != GRAFT_VALUE_TENSOR)
-            return false;
-    return graft_dict_container(d) == GRAFT_VALUE_DICT;
-}
-
 /* The edited tree in *out: `made`, or root itself. */
 static int carry_out(cli_call *call, graft_dict *root, const graft_plan *plan, graft_dict *made,
                      graft_dict **out)
 {
-    *out = is_flat(root) ? made : root;
+    *out = open_is_flat(root) ? made : root;
     if (*out == made)
         return CLI_OK;
     const int status = drop_skipped(call, root, plan);
@@ -173,19 +165,6 @@ static bool format_of(const graft_checkpoint *c, graft_format *out)
     }
 }
 
-/* What the file says of itself stays, but for hashes of what it held. */
-static graft_dict *metadata_of(cli_call *call, const graft_checkpoint *c)
-{
-    const graft_dict *from = graft_checkpoint_metadata(c);
-    graft_dict *out = graft_dict_new(call->g);
-    for (int64_t i = 0; i < graft_dict_len(from) && out; i++) {
-        const char *key = graft_dict_key(from, i), *value = graft_dict_string_at(from, i);
-        if (key && value && strncmp(key, "graft.", 6) != 0)
-            graft_dict_set_string(out, key, value);
-    }
-    return out;
-}
-
 static int save(cli_call *call, const graft_checkpoint *c, const graft_dict *root, const char *path)
 {
     const edit_options *o = call->options;
@@ -194,9 +173,11 @@ static int save(cli_call *call, const graft_checkpoint *c, const graft_dict *roo
     if (!format_of(c, &w.format))
         return say_trouble(call, "%s: graft does not write %s: graft cp makes another file of it",
                            call->operands[0], open_format(c));
-    graft_dict *metadata = w.format == GRAFT_FORMAT_SAFETENSORS ? metadata_of(call, c) : NULL;
-    if (graft_error(call->g))
-        return say_error(call);
+    graft_dict *metadata = NULL;
+    if (open_metadata(call, c, &metadata) != CLI_OK) {
+        graft_dict_free(metadata);
+        return CLI_TROUBLE;
+    }
     w.sync = !o->no_sync;
     w.records = o->records;
     w.metadata = metadata;

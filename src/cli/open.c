@@ -167,6 +167,33 @@ graft_dict *open_root(const graft_checkpoint *c)
     return open_state(graft_checkpoint_root(c));
 }
 
+int open_metadata(cli_call *call, const graft_checkpoint *c, graft_dict **out)
+{
+    static const char own[] = "graft.";
+    const graft_dict *from = graft_checkpoint_metadata(c);
+    const graft_format format = graft_checkpoint_format(c);
+    *out = NULL;
+    if (format != GRAFT_FORMAT_SAFETENSORS && format != GRAFT_FORMAT_SAFETENSORS_INDEX)
+        return CLI_OK;
+    graft_dict *metadata = graft_dict_new(call->g);
+    graft_status status = metadata ? GRAFT_OK : GRAFT_ERR_MEMORY;
+    for (int64_t i = 0; i < graft_dict_len(from) && status == GRAFT_OK; i++) {
+        const char *key = graft_dict_key(from, i), *value = graft_dict_string_at(from, i);
+        if (key && value && strncmp(key, own, sizeof own - 1) != 0)
+            status = graft_dict_set_string(metadata, key, value);
+    }
+    *out = metadata;
+    return status == GRAFT_OK ? CLI_OK : say_error(call);
+}
+
+bool open_is_flat(const graft_dict *d)
+{
+    for (int64_t i = 0; i < graft_dict_len(d); i++)
+        if (graft_dict_kind(d, i) != GRAFT_VALUE_TENSOR)
+            return false;
+    return graft_dict_container(d) == GRAFT_VALUE_DICT;
+}
+
 graft_dict *open_tensors(cli_call *call, const char *path, const graft_checkpoint *c)
 {
     graft_dict *const all = graft_dict_keep(graft_dict_flatten(open_root(c)));

@@ -42,6 +42,14 @@ graft_dict *open_state(graft_dict *d);
 /* open_state of the file's root. */
 graft_dict *open_root(const graft_checkpoint *c);
 
+/* What a safetensors file says of itself, for another that is made of it: not what is of its bytes
+ * (hashes, deltas). *out is NULL for other formats; freed by graft_dict_free. CLI_OK, or
+ * CLI_TROUBLE after telling why. */
+int open_metadata(cli_call *call, const graft_checkpoint *c, graft_dict **out);
+
+/* Whether a dict holds tensors alone, by their names. */
+bool open_is_flat(const graft_dict *d);
+
 /* All tensors by their dotted paths: graft_dict_flatten of open_root, freed with graft_dict_free.
  * NULL after telling why. */
 graft_dict *open_tensors(cli_call *call, const char *path, const graft_checkpoint *c);
